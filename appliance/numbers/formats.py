@@ -1,0 +1,119 @@
+"""What a number looks like: an alphabet, a length and an optional check digit.
+
+A format maps text to an integer in ``[0, radix**length)`` and back. FF1 works on the two
+halves of that integer (NIST SP 800-38G splits ``n`` digits into ``u = n // 2`` left ones and
+``v = n - u`` right ones); `Format.split` and `Format.join` go between the two views.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from appliance.numbers.checkdigits import CHECK_RULES
+
+DECIMAL = "0123456789"
+BASE36 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+class MalformedNumber(ValueError):
+    """The text is not a number of the format: wrong length, alphabet or check digit."""
+
+
+class FormatError(ValueError):
+    """The format itself is impossible."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """Alphabet (one ASCII character a digit value), number of digits, check-digit rule.
+
+    Raises:
+        FormatError: duplicate or non-printable characters, fewer than two of them, a length
+            below two, an unknown check rule, or one that does not fit alphabet and length.
+    """
+
+    alphabet: str
+    length: int
+    check: str = "none"
+
+    def __post_init__(self) -> None:
+        letters = self.alphabet
+        if len(letters) < 2 or len(set(letters)) != len(letters):
+            raise FormatError("alphabet: needs at least two characters, each one once")
+        if not all("!" < letter <= "~" for letter in letters):
+            raise FormatError("alphabet: only printable ASCII, without space and '!'")
+        if self.length < 2:
+            raise FormatError("length: at least 2 digits")
+        if self.check not in CHECK_RULES:
+            raise FormatError(f"check: unknown rule {self.check!r}; known: {', '.join(CHECK_RULES)}")
+        rule = CHECK_RULES[self.check]
+        if rule is not None and (letters, self.length) != (DECIMAL, rule.digits):
+            raise FormatError(f"check: {self.check} needs exactly {rule.digits} decimal digits")
+
+    @property
+    def radix(self) -> int:
+        """Number of characters in the alphabet."""
+        return len(self.alphabet)
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are, the check digit not counted."""
+        return int(self.radix**self.length)
+
+    @property
+    def text_length(self) -> int:
+        """Characters of the written number, the check digit included."""
+        return self.length + (CHECK_RULES[self.check] is not None)
+
+    @property
+    def right_size(self) -> int:
+        """``radix**v``: the values of the right half."""
+        return int(self.radix ** (self.length - self.length // 2))
+
+    def split(self, value: int) -> tuple[int, int]:
+        """Integer to FF1's left and right halves."""
+        return divmod(value, self.right_size)
+
+    def join(self, left: int, right: int) -> int:
+        """FF1's left and right halves to the integer."""
+        return left * self.right_size + right
+
+    @cached_property
+    def _digit_values(self) -> dict[str, int]:
+        return {letter: value for value, letter in enumerate(self.alphabet)}
+
+    def parse(self, text: str) -> int:
+        """The integer a written number stands for.
+
+        Raises:
+            MalformedNumber: wrong length, a character outside the alphabet, wrong check digit.
+        """
+        if len(text) != self.text_length:
+            raise MalformedNumber(f"needs {self.text_length} characters, has {len(text)}")
+        value = 0
+        try:
+            for letter in text[: self.length]:
+                value = value * self.radix + self._digit_values[letter]
+        except KeyError:
+            raise MalformedNumber("has a character outside the alphabet") from None
+        rule = CHECK_RULES[self.check]
+        if rule is not None and text[self.length :] != rule.compute(text[: self.length]):
+            raise MalformedNumber("its check digit is wrong")
+        return value
+
+    def render(self, value: int) -> str:
+        """The written number of an integer in ``[0, size)``.
+
+        Raises:
+            ValueError: the integer is outside the format.
+        """
+        if not 0 <= value < self.size:
+            raise ValueError("the integer does not fit the format")
+        letters = []
+        for _ in range(self.length):
+            value, digit = divmod(value, self.radix)
+            letters.append(self.alphabet[digit])
+        text = "".join(reversed(letters))
+        rule = CHECK_RULES[self.check]
+        return text if rule is None else text + rule.compute(text)
