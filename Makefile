@@ -1,0 +1,60 @@
+# One command each; every target sets up what it needs. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LIBRARIES := $(VENV)/.libraries-installed
+PROJECT := $(VENV)/.project-installed
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo serve test lint bench lock softhsm clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(PROJECT) softhsm ## Run the whole scheme on SoftHSM2, from key ceremony to converted numbers
+	@$(BIN)/python softhsm-config/demo
+
+serve: $(PROJECT) softhsm ## Keep the demo's daemon running in the foreground, for curl
+	@$(BIN)/python softhsm-config/demo serve
+
+test: $(PROJECT) softhsm ## Run every test (ARGS="tests/token -x" for some)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+
+lint: $(PROJECT) ## Check style, types and the direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(PROJECT) softhsm ## Measure everything side by side; writes bench.json
+	@$(BIN)/python -m tests.bench
+
+clean: ## Remove .venv, var/ (all state of the demo) and caches
+	rm -rf $(VENV) var build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache bench.json
+
+lock: ## Make requirements.lock anew from requirements.in (for maintainers; run it with Python 3.11)
+	@rm -rf var/lock-venv && $(PYTHON) -m venv var/lock-venv && var/lock-venv/bin/python -m pip install --quiet pip-tools==7.6.2
+	@var/lock-venv/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-emit-options \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --pip-args='--only-binary :all:' \
+	  --output-file requirements.lock requirements.in
+
+softhsm:
+	@sh softhsm-config/bootstrap.sh
+
+# Each stamp is written last, so that an interrupted set-up is started anew and a finished one is not.
+$(LIBRARIES): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "make: needs Python 3.11 or newer; name one: make PYTHON=python3.12 …" >&2; exit 1; }
+	@echo "Installing the libraries of requirements.lock into $(VENV) (once)"
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { echo "make: no virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@$(PIP) install --require-hashes --only-binary :all: -r requirements.lock || \
+	  { echo "make: the libraries could not be installed; is the package index reachable?" >&2; exit 1; }
+	@touch $@
+
+$(PROJECT): $(LIBRARIES) pyproject.toml
+	@$(PIP) install --no-index --no-deps --no-build-isolation --editable .
+	@touch $@

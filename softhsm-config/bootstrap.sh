@@ -1,0 +1,118 @@
+#!/bin/sh
+# Makes SoftHSM2, pkcs11-tool and openssl available and writes where they are to var/softhsm/env.
+# What is installed is used; else root (or sudo that asks no password) installs the distribution's
+# packages; else they are fetched with apt and unpacked below var/softhsm, for this project only.
+# Nothing here reads or writes the user's own SoftHSM configuration. More: softhsm-config/README.md.
+set -eu
+cd "$(dirname "$0")/.."
+home=$PWD/var/softhsm
+unpacked=$home/unpacked
+log=$home/bootstrap.log
+packages="softhsm2 opensc openssl"
+
+# --- what there is -----------------------------------------------------------------------------
+
+already_done() { # the file of an earlier run names things that still exist
+  [ -r "$home/env" ] || return 1
+  while IFS='=' read -r name path; do
+    case $name in KAGIMORI_*) [ -r "$path" ] || return 1 ;; esac
+  done <"$home/env"
+}
+
+first_readable() {
+  for candidate; do
+    [ -r "$candidate" ] && printf '%s\n' "$candidate" && return 0
+  done
+  return 1
+}
+
+find_on_system() {
+  module=$(first_readable /usr/lib/softhsm/libsofthsm2.so /usr/lib/*/softhsm/libsofthsm2.so \
+    /usr/lib64/softhsm/libsofthsm2.so /usr/lib64/pkcs11/libsofthsm2.so /usr/local/lib/softhsm/libsofthsm2.so \
+    /opt/homebrew/lib/softhsm/libsofthsm2.so) || return 1
+  util=$(command -v softhsm2-util) && tool=$(command -v pkcs11-tool) && openssl=$(command -v openssl)
+}
+
+find_unpacked() { # a tool that the distribution has installed is used as it is
+  module=$(first_readable "$unpacked"/usr/lib/softhsm/libsofthsm2.so "$unpacked"/usr/lib/*/softhsm/libsofthsm2.so) || return 1
+  util=$(wrapper softhsm2-util --module "$module") && tool=$(wrapper pkcs11-tool) && openssl=$(wrapper openssl)
+}
+
+wrapper() { # only these tools see the unpacked libraries; Python and everything else do not
+  [ -x "$unpacked/usr/bin/$1" ] || { command -v "$1"; return; }
+  name=$1
+  libraries=$(find "$unpacked" -name '*.so*' -exec dirname {} \; | sort -u | tr '\n' ':')
+  mkdir -p "$home/bin"
+  shift
+  {
+    printf '#!/bin/sh\nLD_LIBRARY_PATH="%s$LD_LIBRARY_PATH" exec "%s"' "$libraries" "$unpacked/usr/bin/$name"
+    for argument; do printf ' "%s"' "$argument"; done
+    printf ' "$@"\n'
+  } >"$home/bin/$name"
+  chmod +x "$home/bin/$name"
+  printf '%s\n' "$home/bin/$name"
+}
+
+works() { # a throw-away token is made, listed, and the module loads into Python
+  trial=$(mktemp -d) && result=1
+  mkdir "$trial/tokens" && sed "s|@TOKENS@|$trial/tokens|" softhsm-config/softhsm2.conf.in >"$trial/softhsm2.conf"
+  SOFTHSM2_CONF=$trial/softhsm2.conf && export SOFTHSM2_CONF
+  if "$util" --init-token --free --label trial --pin 1234 --so-pin 12345678 &&
+    "$tool" --module "$module" --list-token-slots | grep -q 'trial' &&
+    "${PYTHON:-python3}" -c 'import ctypes, sys; ctypes.CDLL(sys.argv[1])' "$module" &&
+    "$openssl" version; then result=0; fi >>"$log" 2>&1
+  unset SOFTHSM2_CONF
+  rm -rf "$trial"
+  return $result
+}
+
+# --- ways to get it ----------------------------------------------------------------------------
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+install_packages() {
+  command -v apt-get >/dev/null && as_root true 2>/dev/null || return 1
+  echo "Installing the packages $packages (once)"
+  apt_install="env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 --no-install-recommends install $packages"
+  as_root $apt_install >>"$log" 2>&1 || { as_root apt-get -q update && as_root $apt_install; } >>"$log" 2>&1
+}
+
+apt_here() { # apt with its own cache; "own" as first word: with its own package lists too
+  options="-q -y -o Debug::NoLocking=1 -o APT::Sandbox::User= -o Dir::Cache=$home/apt/cache --no-install-recommends"
+  [ "$1" = own ] && shift && options="$options -o Dir::State::lists=$home/apt/lists"
+  apt-get $options "$@" >>"$log" 2>&1
+}
+
+unpack_packages() {
+  command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 1
+  echo "Unpacking the packages $packages below var/softhsm (once)"
+  rm -rf "$home/apt" "$unpacked" "$home/bin"
+  mkdir -p "$home/apt/cache/archives/partial" "$home/apt/lists/partial" "$unpacked"
+  apt_here install --download-only $packages ||
+    { apt_here own update && apt_here own install --download-only $packages; } || return 1
+  for package in "$home"/apt/cache/archives/*.deb; do
+    dpkg-deb -x "$package" "$unpacked" || return 1
+  done
+  rm -rf "$home/apt"
+}
+
+# --- the order of trying -----------------------------------------------------------------------
+
+write_env() {
+  printf '%s\n' "KAGIMORI_SOFTHSM_MODULE=$module" "KAGIMORI_SOFTHSM2_UTIL=$util" \
+    "KAGIMORI_PKCS11_TOOL=$tool" "KAGIMORI_OPENSSL=$openssl" >"$home/env.$$"
+  mv "$home/env.$$" "$home/env"
+}
+
+already_done && exit 0
+mkdir -p "$home"
+: >"$log"
+if find_on_system && works; then write_env
+elif install_packages && find_on_system && works; then write_env
+elif unpack_packages && find_unpacked && works; then write_env
+else
+  echo "bootstrap: no working SoftHSM2; install softhsm2, opensc and openssl and run this again (what was tried: $log)" >&2
+  exit 1
+fi
