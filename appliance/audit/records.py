@@ -1,0 +1,164 @@
+"""What an audit record says, and its one form on disk: a line of canonical JSON (RFC 8785).
+
+A record never holds a number of any person, in any domain. It says who (role and the peer's ids as
+the kernel gave them), what (generations, how many, with what outcome), why (purpose, and the caller's
+own reference) and when. Records count from 1 without a gap.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+import msgspec
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+Identifier = Annotated[int, msgspec.Meta(ge=-1, le=2**32 - 1)]
+Instant = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z\Z")]
+
+
+class Entry(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field="kind"):
+    """The base of all records. ``record`` and ``time`` are filled in when it is written."""
+
+    record: Count = 0
+    time: Instant = "0000-00-00T00:00:00.000000Z"
+
+
+class _Peer(Entry, kw_only=True):
+    """A record about a caller: the socket's role, and the process at its other end."""
+
+    role: str
+    uid: Identifier
+    gid: Identifier
+    pid: Identifier
+
+
+class Conversion(_Peer, kw_only=True, tag="conversion"):
+    """Numbers were converted and may be answered once this record is durable.
+
+    ``stream`` is None for a JSON request, else the number of the stream (unique within one run).
+    """
+
+    source: str
+    target: str
+    purpose: str
+    reference: str
+    count: Count
+    converted: Count
+    malformed: Count
+    unknown: Count
+    stream: Count | None = None
+
+
+class StreamClosed(_Peer, kw_only=True, tag="stream_closed"):
+    """A stream ended: after ``count`` answered lines, with ``complete`` or the code that cut it short."""
+
+    source: str
+    target: str
+    stream: Count
+    count: Count
+    outcome: str
+
+
+class Refusal(_Peer, kw_only=True, tag="refusal"):
+    """A request was refused. Names that are not in the ledger's policy are left out: they might be anything."""
+
+    code: str
+    source: str | None
+    target: str | None
+    purpose: str | None
+
+
+class Start(Entry, kw_only=True, tag="start"):
+    """A daemon began to serve."""
+
+    version: str
+    pid: Identifier
+    roles: tuple[str, ...]
+
+
+class Stop(Entry, kw_only=True, tag="stop"):
+    """The daemon stopped; ``reason`` is the signal or the code of what made it stop."""
+
+    reason: str
+
+
+class LedgerLoaded(Entry, kw_only=True, tag="ledger_loaded"):
+    """From here on this ledger's keys and policy apply."""
+
+    sequence: Count
+    head: str
+
+
+class LedgerRefused(Entry, kw_only=True, tag="ledger_refused"):
+    """A reload was refused; the ledger before it still applies."""
+
+    reason: str
+
+
+class EngineLost(Entry, kw_only=True, tag="engine_lost"):
+    """An engine died or was killed; ``reason`` says how."""
+
+    pid: Identifier
+    reason: str
+
+
+class EngineRegained(Entry, kw_only=True, tag="engine_regained"):
+    """An engine serves in the place of one that was lost."""
+
+    pid: Identifier
+
+
+class Repair(Entry, kw_only=True, tag="repair"):
+    """A torn last line (a write that a crash cut short) was removed at the start; it had ``removed`` bytes."""
+
+    removed: Count
+
+
+class AuditRegained(Entry, kw_only=True, tag="audit_regained"):
+    """Writing works again. ``lost`` records could not be written; what they were about was not answered."""
+
+    lost: Count
+
+
+Record = (
+    Conversion
+    | StreamClosed
+    | Refusal
+    | Start
+    | Stop
+    | LedgerLoaded
+    | LedgerRefused
+    | EngineLost
+    | EngineRegained
+    | Repair
+    | AuditRegained
+)
+
+
+class NotARecord(ValueError):
+    """The bytes are not the one encoding of a record."""
+
+
+
+_encoder = msgspec.json.Encoder(order="sorted")
+_decoder = msgspec.json.Decoder(Record)
+
+
+def encode(record: Record) -> bytes:
+    """The line, without its newline: keys sorted, no spaces, UTF-8 (records hold no fractions)."""
+    return _encoder.encode(record)
+
+
+def decode(line: bytes) -> Record:
+    """The record on a line.
+
+    Raises:
+        NotARecord: not JSON of a known kind, or not its canonical encoding.
+    """
+    try:
+        record = _decoder.decode(line)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise NotARecord(str(error)) from None
+    if _encoder.encode(record) != line:
+        raise NotARecord("not the canonical encoding")
+    return record

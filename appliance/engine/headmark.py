@@ -1,0 +1,128 @@
+"""Anti-rollback: what the newest ledger seen here was, so that no older or other one is accepted later.
+
+The mark is one small file in the state directory, replaced as a whole and synced to the disk before
+the engine serves. A ledger is accepted if it has the marked entry at the marked place; then the mark
+moves to its end. A mark that cannot be read refuses as well: it may be the trace of an attack.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from appliance.errors import KagimoriError
+from appliance.ledger import canonical
+from appliance.ledger.errors import LedgerError, LedgerForked, LedgerRolledBack
+from appliance.ledger.fold import LedgerState
+from appliance.ledger.plan import Digest
+
+FILE_NAME = "ledger-head.json"
+LOCK_NAME = "ledger-head.lock"
+_HEAD_PURPOSE = b"kagimori/head/v1\n"
+
+
+class HeadmarkUnusable(LedgerError):
+    """The mark, or the state directory, cannot be read or written."""
+
+
+class Headmark(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The newest ledger seen: its anchor, the number of its last entry, and the head after it."""
+
+    type: Literal["kagimori/ledger-head/v1"] = "kagimori/ledger-head/v1"
+    anchor: Digest
+    sequence: Annotated[int, msgspec.Meta(ge=1, le=999_999)]
+    head: Digest
+
+
+def check(directory: Path, state: LedgerState, files: Mapping[str, bytes]) -> None:
+    """Refuse a ledger older than, or other than, the one seen; remember the newer one durably.
+
+    ``files`` are those that ``state`` was verified from.
+
+    Raises:
+        LedgerRolledBack: shorter than the marked one.
+        LedgerForked: another anchor, or another entry at the marked place.
+        HeadmarkUnusable: the mark is damaged, or the state directory cannot be used.
+    """
+    with _locked(directory):
+        mark = _read(directory / FILE_NAME)
+        if mark is not None:
+            _compare(mark, state, files)
+        if mark is None or mark.sequence < state.sequence:
+            _replace(directory / FILE_NAME, Headmark(anchor=state.anchor, sequence=state.sequence, head=state.head))
+
+
+def _compare(mark: Headmark, state: LedgerState, files: Mapping[str, bytes]) -> None:
+    if mark.anchor != state.anchor:
+        raise LedgerForked("the ledger has another genesis than the one seen before")
+    if state.sequence < mark.sequence:
+        raise LedgerRolledBack(f"the ledger ends at entry {state.sequence}; entry {mark.sequence} was seen before")
+    if head_at(files, mark.sequence) != mark.head:
+        raise LedgerForked(f"entry {mark.sequence} is not the one seen before")
+
+
+def head_at(files: Mapping[str, bytes], sequence: int) -> str:
+    """The ledger's head after an entry (see ``docs/architecture.md``), lower-case hex."""
+    authorization = files[f"{sequence:06d}.authorization.cms"]
+    outcome = files[f"{sequence:06d}.outcome.cms"]
+    digests = hashlib.sha256(authorization).digest() + hashlib.sha256(outcome).digest()
+    return hashlib.sha256(_HEAD_PURPOSE + digests).hexdigest()
+
+
+def _read(path: Path) -> Headmark | None:
+    hint = "find out why before going on; a mark is only ever removed together with the whole appliance"
+    try:
+        return canonical.decode(path.read_bytes(), Headmark)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise HeadmarkUnusable(f"ledger mark {path}: {error.strerror}", hint) from None
+    except KagimoriError as error:
+        raise HeadmarkUnusable(f"ledger mark {path}: damaged: {error.message}", hint) from None
+
+
+def _replace(path: Path, mark: Headmark) -> None:
+    temporary = path.with_suffix(".new")  # nobody else uses it: the lock is held
+    try:
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(canonical.encode(mark))
+            file.flush()
+            os.fsync(descriptor)
+        temporary.replace(path)
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise HeadmarkUnusable(f"ledger mark {path}: cannot be written: {error.strerror}") from None
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Engines start side by side; the mark moves by one of them at a time."""
+    try:
+        directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+        descriptor = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        raise HeadmarkUnusable(
+            f"state directory {directory}: {error.strerror}", "check [state] directory in the configuration"
+        ) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

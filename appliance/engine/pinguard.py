@@ -1,0 +1,57 @@
+"""A wrong PIN is tried once, ever: tokens lock themselves after a few.
+
+When the token refuses the PIN, a marker in the state directory remembers *which* PIN file it was (its
+inode and time of change; nothing about its content, which could be guessed from a hash). As long as the
+file is the same one, no engine tries it again, whoever restarts the daemon however often.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import ClassVar
+
+from appliance.errors import KagimoriError
+
+FILE_NAME = "pin-refused"
+
+
+class PinRefusedBefore(KagimoriError):
+    """The token refused this very PIN file before; it was not tried again."""
+
+    exit_code: ClassVar[int] = 5
+
+
+def check(directory: Path, pin_file: Path) -> None:
+    """Before the login.
+
+    Raises:
+        PinRefusedBefore: the marker names this PIN file as it is now.
+    """
+    marker = directory / FILE_NAME
+    try:
+        refused = marker.read_text("ascii")
+    except (OSError, UnicodeDecodeError):
+        return
+    if refused == _identity(pin_file):
+        raise PinRefusedBefore(
+            f"PIN file {pin_file}: the token refused this PIN before; it was not tried again, lest the token lock",
+            f"write the right PIN to the file; if it is the token that was put right, remove {marker}",
+        )
+
+
+def remember(directory: Path, pin_file: Path) -> None:
+    """After the token refused the PIN."""
+    with contextlib.suppress(OSError):  # the refusal itself is what must be reported
+        (directory / FILE_NAME).write_text(_identity(pin_file), "ascii")
+
+
+def forget(directory: Path) -> None:
+    """After a login that worked."""
+    with contextlib.suppress(OSError):
+        (directory / FILE_NAME).unlink(missing_ok=True)
+
+
+def _identity(pin_file: Path) -> str:
+    facts = pin_file.stat()
+    return f"{facts.st_dev} {facts.st_ino} {facts.st_mtime_ns} {facts.st_ctime_ns}\n"
