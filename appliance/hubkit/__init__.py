@@ -1,0 +1,36 @@
+"""The hub kit: a typed client of the daemon, and the two flows of the scheme as readable code.
+
+It talks HTTP over a Unix socket and needs no token, no key and no ledger. `Client` (and
+`appliance.hubkit.aioclient.AsyncClient`) convert numbers; `register`, `numbering`, `linking`,
+`sector` and `exchange` show what the scheme's parties do with them.
+"""
+
+from appliance.hubkit.client import Client
+from appliance.hubkit.errors import (
+    AnswerTimeout,
+    ConnectionLost,
+    DaemonUnreachable,
+    HubkitError,
+    NumberRefused,
+    ProtocolError,
+    Refused,
+    StreamBroken,
+)
+from appliance.hubkit.wire import Conversion, Converted, Failed, Result, Retry
+
+__all__ = [
+    "AnswerTimeout",
+    "Client",
+    "ConnectionLost",
+    "Conversion",
+    "Converted",
+    "DaemonUnreachable",
+    "Failed",
+    "HubkitError",
+    "NumberRefused",
+    "ProtocolError",
+    "Refused",
+    "Result",
+    "Retry",
+    "StreamBroken",
+]

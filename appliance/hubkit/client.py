@@ -1,0 +1,230 @@
+"""The client for programs without an event loop: one kept-alive connection, one request at a time.
+
+After any failure the connection is thrown away: an answer that comes late must never be taken for
+the answer to the next question.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+from appliance.hubkit import transport, wire
+from appliance.hubkit.errors import AnswerTimeout, ConnectionLost, DaemonUnreachable, NumberRefused, Refused
+from appliance.hubkit.lines import Incoming, Outgoing, results
+from appliance.hubkit.wire import Conversion, Failed, Result, Retry
+
+
+class Client:
+    """A connection to the daemon's socket of one role; safe to share between threads (they take turns).
+
+    Args:
+        socket_path: the role's socket.
+        timeout: seconds that one answer may take; in a stream, that nothing may move.
+        retry: None (the default) never tries twice.
+    """
+
+    def __init__(
+        self, socket_path: str | os.PathLike[str], *, timeout: float = 10.0, retry: Retry | None = None
+    ) -> None:
+        self._path = os.fspath(socket_path)
+        self._timeout = timeout
+        self._retry = retry or Retry(attempts=1)
+        self._lock = threading.Lock()
+        self._sock: socket.socket | None = None
+
+    def convert(self, source: str, target: str, numbers: Sequence[str], *, purpose: str, reference: str) -> Conversion:
+        """Convert some numbers; ``results[i]`` belongs to ``numbers[i]``, one bad number fails alone.
+
+        ``source`` and ``target`` are domains (``sspin.B``, its current generation) or generations (``sspin.B.1``).
+
+        Raises:
+            Refused: the daemon refused the request as a whole (policy, limits, not ready).
+            DaemonUnreachable, ConnectionLost, AnswerTimeout, ProtocolError: no usable answer.
+        """
+        asked = list(numbers)
+        body = wire.question(source, target, asked, purpose, reference)
+        return wire.answer(self._ask("POST", wire.CONVERT, body), source, target, len(asked))
+
+    def convert_one(self, source: str, target: str, number: str, *, purpose: str, reference: str) -> str:
+        """Convert one number.
+
+        Raises:
+            NumberRefused: it was not converted; ``code`` says why. Otherwise as `convert`.
+        """
+        result = self.convert(source, target, [number], purpose=purpose, reference=reference).results[0]
+        if isinstance(result, Failed):
+            raise NumberRefused(result.code)
+        return result.number
+
+    def convert_stream(
+        self, source: str, target: str, lines: Iterable[str] | BinaryIO, *, purpose: str, reference: str
+    ) -> ConvertedStream:
+        """Convert any amount in constant memory: an iterator over results in the lines' order.
+
+        ``lines`` (strings without a line break, or a binary file with one number a line) is drawn on as the
+        results are. A stream has a connection of its own. Never retried.
+
+        Raises:
+            Refused: before the first result. From the iterator: `StreamBroken`, `AnswerTimeout`, `ProtocolError`.
+        """
+        outgoing = Outgoing(lines)
+        request = transport.head(
+            "POST",
+            wire.stream_target(source, target, purpose, reference),
+            {"Content-Type": wire.TEXT, "Transfer-Encoding": "chunked", "Connection": "close"},
+        )
+        duplex = transport.Duplex(transport.connect(self._path, self._timeout), request, iter(outgoing), self._timeout)
+        try:
+            return ConvertedStream(duplex, outgoing, source, target)
+        except BaseException:
+            duplex.close()
+            raise
+
+    def domains(self) -> Any:
+        """The domains, their formats, generations and states (``GET /v1/domains``)."""
+        return wire.document(self._ask("GET", "/v1/domains"))
+
+    def status(self) -> Any:
+        """The daemon's own state (``GET /v1/status``)."""
+        return wire.document(self._ask("GET", "/v1/status"))
+
+    def ready(self) -> bool:
+        """Whether the daemon would convert now; False also when it cannot be reached."""
+        try:
+            return self._once(transport.head("GET", "/readyz", {})).status == 200
+        except (DaemonUnreachable, ConnectionLost, AnswerTimeout):
+            return False
+
+    def close(self) -> None:
+        """Close the connection; the next request opens a new one."""
+        with self._lock:
+            self._drop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def _ask(self, method: str, target: str, body: bytes = b"") -> bytes:
+        headers = {"Content-Type": wire.JSON, "Content-Length": str(len(body))} if method == "POST" else {}
+        request = transport.head(method, target, headers) + body
+        attempt = 1
+        while True:
+            try:
+                said = self._once(request)
+                if said.status == 200:
+                    return said.body
+                raise wire.problem(said.status, said.headers, said.body)
+            except (DaemonUnreachable, Refused) as error:
+                attempt += 1
+                time.sleep(self._retry.wait_or_raise(error, attempt))
+
+    def _once(self, request: bytes) -> transport.Answer:
+        with self._lock:
+            if self._sock is None or transport.gone(self._sock):
+                self._drop()
+                self._sock = transport.connect(self._path, self._timeout)
+            try:
+                said, reusable = transport.roundtrip(self._sock, request)
+            except BaseException:
+                self._drop()
+                raise
+            if not reusable:
+                self._drop()
+            return said
+
+    def _drop(self) -> None:
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
+
+
+class ConvertedStream(Iterator[Result]):
+    """The results of a stream, as an iterator or written to a file. Use it as a context manager, or to its end.
+
+    ``source`` and ``target`` are the generations in use.
+    """
+
+    def __init__(self, duplex: transport.Duplex, lines: Outgoing, source: str, target: str) -> None:
+        self._duplex = duplex
+        self._lines = lines
+        self._incoming = Incoming()
+        self._response = http.client.HTTPResponse(duplex)  # type: ignore[arg-type]  # it needs makefile alone
+        self._begin()
+        headers = transport.lower(self._response)
+        self.source = headers.get(wire.SOURCE_HEADER.lower(), "")
+        self.target = headers.get(wire.TARGET_HEADER.lower(), "")
+        wire.check_generations(self.source or None, self.target or None, source, target)
+        self._results = self._each()
+
+    def _begin(self) -> None:
+        try:
+            self._response.begin()
+            if self._response.status != 200:
+                body = self._response.read(wire.LARGEST_ANSWER)
+                raise wire.problem(self._response.status, transport.lower(self._response), body)
+        except (http.client.HTTPException, OSError) as error:
+            if error is self._duplex.source_error:
+                raise
+            raise transport.translated(error) from None
+
+    def blocks(self) -> Iterator[bytes]:
+        """The answer as text: whole lines, ``!code`` for a failed number.
+
+        Raises:
+            StreamBroken: after the good lines, when the answer did not come to its end.
+        """
+        try:
+            while block := self._read():
+                whole = self._incoming.take(block)
+                if whole:
+                    yield whole
+                self._incoming.check()
+            self._incoming.finish(self._lines.lines)
+        finally:
+            self.close()
+
+    def _read(self) -> bytes:
+        try:
+            return self._response.read1(64 * 1024)
+        except (http.client.HTTPException, OSError) as error:
+            if error is self._duplex.source_error:
+                raise
+            raise self._incoming.cut(type(error).__name__) from None
+
+    def _each(self) -> Iterator[Result]:
+        for whole in self.blocks():
+            yield from results(whole)
+
+    def __next__(self) -> Result:
+        return next(self._results)
+
+    def write_to(self, file: BinaryIO | io.RawIOBase) -> int:
+        """Write the answer's text to a binary file; the number of lines.
+
+        Raises:
+            StreamBroken: the good lines were written, the rest never came.
+        """
+        for whole in self.blocks():
+            file.write(whole)
+        return self._incoming.lines
+
+    def close(self) -> None:
+        """Give up the rest."""
+        self._response.close()
+        self._duplex.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
