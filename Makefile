@@ -42,7 +42,7 @@ lock: ## Make requirements.lock anew from requirements.in (for maintainers; run 
 	  --output-file requirements.lock requirements.in
 
 softhsm:
-	@sh softhsm-config/bootstrap.sh
+	@PYTHON="$(PYTHON)" sh softhsm-config/bootstrap.sh
 
 # Each stamp is written last, so that an interrupted set-up is started anew and a finished one is not.
 $(LIBRARIES): requirements.lock

@@ -8,7 +8,6 @@ cd "$(dirname "$0")/.."
 home=$PWD/var/softhsm
 unpacked=$home/unpacked
 log=$home/bootstrap.log
-packages="softhsm2 opensc openssl"
 
 # --- what there is -----------------------------------------------------------------------------
 
@@ -26,26 +25,37 @@ first_readable() {
   return 1
 }
 
-find_on_system() {
-  module=$(first_readable /usr/lib/softhsm/libsofthsm2.so /usr/lib/*/softhsm/libsofthsm2.so \
+system_module() {
+  first_readable /usr/lib/softhsm/libsofthsm2.so /usr/lib/*/softhsm/libsofthsm2.so \
     /usr/lib64/softhsm/libsofthsm2.so /usr/lib64/pkcs11/libsofthsm2.so /usr/local/lib/softhsm/libsofthsm2.so \
-    /opt/homebrew/lib/softhsm/libsofthsm2.so) || return 1
-  util=$(command -v softhsm2-util) && tool=$(command -v pkcs11-tool) && openssl=$(command -v openssl)
+    /opt/homebrew/lib/softhsm/libsofthsm2.so
+}
+
+find_on_system() {
+  module=$(system_module) && util=$(command -v softhsm2-util) && tool=$(command -v pkcs11-tool) &&
+    openssl=$(command -v openssl)
+}
+
+missing_packages() { # by the names Debian gives them
+  { system_module && command -v softhsm2-util; } >/dev/null || printf 'softhsm2 '
+  command -v pkcs11-tool >/dev/null || printf 'opensc '
+  command -v openssl >/dev/null || printf 'openssl '
 }
 
 find_unpacked() { # a tool that the distribution has installed is used as it is
-  module=$(first_readable "$unpacked"/usr/lib/softhsm/libsofthsm2.so "$unpacked"/usr/lib/*/softhsm/libsofthsm2.so) || return 1
+  module=$(first_readable "$unpacked"/usr/lib/softhsm/libsofthsm2.so "$unpacked"/usr/lib/*/softhsm/libsofthsm2.so) ||
+    module=$(system_module) || return 1
   util=$(wrapper softhsm2-util --module "$module") && tool=$(wrapper pkcs11-tool) && openssl=$(wrapper openssl)
 }
 
 wrapper() { # only these tools see the unpacked libraries; Python and everything else do not
   [ -x "$unpacked/usr/bin/$1" ] || { command -v "$1"; return; }
   name=$1
-  libraries=$(find "$unpacked" -name '*.so*' -exec dirname {} \; | sort -u | tr '\n' ':')
+  libraries=$(find "$unpacked" -name '*.so*' -exec dirname {} \; | sort -u | paste -s -d :)
   mkdir -p "$home/bin"
   shift
   {
-    printf '#!/bin/sh\nLD_LIBRARY_PATH="%s$LD_LIBRARY_PATH" exec "%s"' "$libraries" "$unpacked/usr/bin/$name"
+    printf '#!/bin/sh\nLD_LIBRARY_PATH="%s${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" exec "%s"' "$libraries" "$unpacked/usr/bin/$name"
     for argument; do printf ' "%s"' "$argument"; done
     printf ' "$@"\n'
   } >"$home/bin/$name"
@@ -74,7 +84,7 @@ as_root() {
 
 install_packages() {
   command -v apt-get >/dev/null && as_root true 2>/dev/null || return 1
-  echo "Installing the packages $packages (once)"
+  echo "Installing the packages: $packages(once)"
   apt_install="env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 --no-install-recommends install $packages"
   as_root $apt_install >>"$log" 2>&1 || { as_root apt-get -q update && as_root $apt_install; } >>"$log" 2>&1
 }
@@ -87,7 +97,7 @@ apt_here() { # apt with its own cache; "own" as first word: with its own package
 
 unpack_packages() {
   command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 1
-  echo "Unpacking the packages $packages below var/softhsm (once)"
+  echo "Unpacking below var/softhsm the packages: $packages(once)"
   rm -rf "$home/apt" "$unpacked" "$home/bin"
   mkdir -p "$home/apt/cache/archives/partial" "$home/apt/lists/partial" "$unpacked"
   apt_here install --download-only $packages ||
@@ -109,6 +119,7 @@ write_env() {
 already_done && exit 0
 mkdir -p "$home"
 : >"$log"
+packages=$(missing_packages)
 if find_on_system && works; then write_env
 elif install_packages && find_on_system && works; then write_env
 elif unpack_packages && find_unpacked && works; then write_env

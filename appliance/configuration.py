@@ -1,0 +1,193 @@
+"""The one TOML file that daemon, engine and command lines read, strictly: unknown keys are refused.
+
+Every error names the file and the key. Relative paths are relative to the file, so that a configuration
+can be moved together with what it names. The file holds no secret: the PIN is in a file of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+
+from appliance.errors import KagimoriError
+
+LARGEST_FILE = 65_536
+LARGEST_PIN = 255
+LONGEST_SOCKET_PATH = 107  # sun_path has 108 bytes, the last one zero (unix(7))
+
+Role = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,31}\Z")]
+Label = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
+TrustAnchor = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+UserId = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 2)]
+
+
+class ConfigurationError(KagimoriError):
+    """The configuration cannot be used; the message names the file and the key."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class PinFileRefused(ConfigurationError):
+    """The PIN's file is missing, open to others, or does not hold one PIN."""
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the file."""
+
+
+class TokenSection(_Section, frozen=True):
+    """``[token]``: PKCS#11 module, label of the appliance's token, file that holds its PIN."""
+
+    module: Path
+    label: Label
+    pin_file: Path
+
+
+class LedgerSection(_Section, frozen=True):
+    """``[ledger]``: its folder, and the pinned SHA-256 of the genesis plan (lower-case hex)."""
+
+    directory: Path
+    trust_anchor: TrustAnchor
+
+
+class StateSection(_Section, frozen=True):
+    """``[state]``: folder of what an engine must remember, such as the newest ledger seen."""
+
+    directory: Path
+
+
+class AuditSection(_Section, frozen=True):
+    """``[audit]``: folder of the audit records."""
+
+    directory: Path
+
+
+class EngineSection(_Section, frozen=True):
+    """``[engine]``: number of engine processes, and seconds after which a silent one is given up."""
+
+    processes: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    deadline_seconds: Annotated[float, msgspec.Meta(ge=0.1, le=600)] = 5.0
+
+
+class SocketSection(_Section, frozen=True):
+    """``[[socket]]``: the one socket of a role; optionally its group and the only uids let in."""
+
+    role: Role
+    path: Path
+    group: Annotated[str, msgspec.Meta(min_length=1, max_length=32)] | None = None
+    uids: tuple[UserId, ...] | None = None
+
+
+class Configuration(_Section, frozen=True):
+    """The whole file. ``sockets`` are its ``[[socket]]`` tables."""
+
+    token: TokenSection
+    ledger: LedgerSection
+    state: StateSection
+    audit: AuditSection
+    engine: EngineSection = EngineSection()
+    sockets: tuple[SocketSection, ...] = msgspec.field(default=(), name="socket")
+
+
+def load(path: Path) -> Configuration:
+    """The configuration in a file.
+
+    Raises:
+        ConfigurationError: the file cannot be read, anybody may write to it, it is not TOML, or a key is
+            missing, unknown or has a value that cannot be.
+    """
+    base = path.absolute().parent
+    try:
+        configuration = msgspec.toml.decode(_read(path), type=Configuration, dec_hook=_paths_below(base))
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"{path}: {_in_toml_words(error)}", "docs/configuration.md lists every key") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: not TOML ({error})", "correct the line it names") from None
+    _check_sockets(path, configuration.sockets)
+    return configuration
+
+
+def read_pin(path: Path) -> str:
+    """The PIN in a file that its owner alone may read. No error shows what the file holds.
+
+    Raises:
+        PinFileRefused: missing, not a regular file, open to group or others, another user's, or not one
+            line of 1 to 255 printable bytes.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise PinFileRefused(
+            f"PIN file {path}: {error.strerror}", "check [token] pin_file in the configuration"
+        ) from None
+    with os.fdopen(descriptor, "rb") as file:
+        _check_private(path, os.fstat(descriptor))
+        content = file.read(LARGEST_PIN + 2)
+    return _one_line(path, content)
+
+
+def _check_private(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise PinFileRefused(f"PIN file {path}: not a regular file", "put the PIN on the one line of a file")
+    if status.st_mode & 0o077:
+        raise PinFileRefused(f"PIN file {path}: group or others can read or write it", f"chmod 600 {path}")
+    if status.st_uid not in (os.geteuid(), 0):
+        raise PinFileRefused(f"PIN file {path}: belongs to another user", "make it the user's who runs this")
+
+
+def _one_line(path: Path, content: bytes) -> str:
+    try:
+        pin = content.removesuffix(b"\n").decode("utf-8")
+    except UnicodeDecodeError:
+        pin = ""
+    if not pin or not pin.isprintable() or len(pin.encode()) > LARGEST_PIN:
+        raise PinFileRefused(
+            f"PIN file {path}: must hold the PIN on one line and nothing else", "at most 255 printable bytes"
+        ) from None
+    return pin
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            content = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}", "name an existing configuration file") from None
+    if status.st_mode & stat.S_IWOTH:  # it pins the trust anchor
+        raise ConfigurationError(f"{path}: anybody may write to it", f"chmod o-w {path}")
+    if len(content) > LARGEST_FILE:
+        raise ConfigurationError(f"{path}: larger than {LARGEST_FILE} bytes", "is this the right file?")
+    return content
+
+
+def _paths_below(base: Path) -> Any:
+    """The hook by which msgspec makes paths."""
+
+    def to_path(wanted: type, value: object) -> Path:
+        if wanted is not Path or not isinstance(value, str) or not value or "\0" in value:
+            raise ValueError("Expected a path")
+        return base / value
+
+    return to_path
+
+
+def _in_toml_words(error: msgspec.ValidationError) -> str:
+    """``Expected `int` - at `$.engine.processes``` becomes ``[engine.processes] Expected `int```."""
+    text, separator, place = str(error).rpartition(" - at `$.")
+    return f"[{place.rstrip('`')}] {text}" if separator else str(error)
+
+
+def _check_sockets(path: Path, sockets: tuple[SocketSection, ...]) -> None:
+    for name, values in (("role", [item.role for item in sockets]), ("path", [str(item.path) for item in sockets])):
+        if twice := next((value for value in values if values.count(value) > 1), None):
+            raise ConfigurationError(f"{path}: [socket.{name}] {twice} is there twice", "one socket for each role")
+    for item in sockets:
+        if len(os.fsencode(item.path)) > LONGEST_SOCKET_PATH:
+            raise ConfigurationError(
+                f"{path}: [socket.path] {item.path} has more than {LONGEST_SOCKET_PATH} bytes", "take a shorter path"
+            )
