@@ -20,9 +20,9 @@ GenerationText = Annotated[str, msgspec.Meta(max_length=48)]
 class FormatSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A number format (see `appliance.numbers.formats.Format`)."""
 
-    alphabet: str
-    length: int
-    check: str
+    alphabet: Annotated[str, msgspec.Meta(max_length=94)]
+    length: Annotated[int, msgspec.Meta(ge=2, le=256)]
+    check: Annotated[str, msgspec.Meta(max_length=64)]
 
 
 class DomainSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -44,7 +44,9 @@ class Found(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     policy: Policy
 
 
-class Generate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="action", tag="generate"):
+class Generate(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="action", tag="generate"
+):
     """Make a key on the token. ``parent`` is the parent domain's generation, None under the root."""
 
     generation: GenerationText

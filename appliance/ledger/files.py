@@ -1,0 +1,115 @@
+"""The ledger's folder: the only module here that touches the disk.
+
+Reading takes regular files of the expected names and nothing else; ``pending/`` beside them, where
+plans wait for approvals, is not part of the ledger. Appending never overwrites: a file appears
+under its name complete and durable, or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import stat
+from pathlib import Path
+
+from appliance.ledger.canonical import MAXIMUM_SIZE
+from appliance.ledger.chain import authorization_name, outcome_name
+from appliance.ledger.errors import LedgerExists, LedgerIncomplete, LedgerUnreadable
+
+PENDING = "pending"
+_NAME = re.compile(r"[0-9]{6}\.(authorization|outcome)\.cms", re.ASCII)
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_MODE = 0o444
+
+
+def read(directory: Path) -> dict[str, bytes]:
+    """Every file of the ledger by name; empty for an empty folder.
+
+    Raises:
+        LedgerUnreadable: the folder or a file cannot be read, or is no regular file, or too large.
+        LedgerIncomplete: something is there that does not belong.
+    """
+    try:
+        names = sorted(entry.name for entry in directory.iterdir() if not _is_pending(entry))
+    except OSError as error:
+        raise LedgerUnreadable(f"{directory}: {error.strerror}", "Check the ledger's directory setting.") from error
+    for name in names:
+        if _NAME.fullmatch(name) is None:
+            raise LedgerIncomplete("does not belong into a ledger", file=name)
+    return {name: _read_file(directory / name) for name in names}
+
+
+def append(directory: Path, sequence: int, authorization: bytes, outcome: bytes) -> None:
+    """Add one entry's two files, durably.
+
+    An authorization that is there already with the very same bytes, its outcome still missing,
+    is what an interruption between the two leaves behind; the entry is then completed.
+
+    Raises:
+        LedgerExists: the entry, or another authorization in its place, is there already.
+        LedgerUnreadable: a file cannot be written or does not read back as written.
+    """
+    first, second = directory / authorization_name(sequence), directory / outcome_name(sequence)
+    if os.path.lexists(second):
+        raise LedgerExists("is there already; nothing is overwritten", file=second.name)
+    if not os.path.lexists(first):
+        _write_file(first, authorization)
+    elif _read_file(first) != authorization:
+        raise LedgerExists("is there already with other content; nothing is overwritten", file=first.name)
+    _write_file(second, outcome)
+
+
+def _is_pending(entry: Path) -> bool:
+    return entry.name == PENDING and entry.is_dir() and not entry.is_symlink()
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        descriptor = os.open(path, _READ)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise LedgerUnreadable("not a regular file", file=path.name)
+            data = file.read(MAXIMUM_SIZE + 1)
+    except OSError as error:
+        raise LedgerUnreadable(f"cannot be read: {error.strerror}", file=path.name) from error
+    if len(data) > MAXIMUM_SIZE:
+        raise LedgerUnreadable(f"more than {MAXIMUM_SIZE} bytes", file=path.name)
+    return data
+
+
+def _write_file(path: Path, data: bytes) -> None:
+    """Write beside, then link to the final name: the link fails if the name is taken."""
+    waiting = path.parent / PENDING
+    partial = waiting / f".{path.name}.{secrets.token_hex(8)}"
+    try:
+        waiting.mkdir(mode=0o750, exist_ok=True)
+        try:
+            _write_new(partial, data)
+            os.link(partial, path, follow_symlinks=False)
+        finally:
+            partial.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except FileExistsError as error:
+        raise LedgerExists("is there already; nothing is overwritten", file=path.name) from error
+    except OSError as error:
+        raise LedgerUnreadable(f"cannot be written: {error.strerror}", file=path.name) from error
+    if _read_file(path) != data:
+        raise LedgerUnreadable("does not read back as it was written", file=path.name)
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, _CREATE, _MODE)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def _sync_folder(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

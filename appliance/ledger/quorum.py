@@ -1,0 +1,150 @@
+"""Whether enough of the right people agreed: distinct persons, distinct keys, in time, per role.
+
+OpenSSL can say that signatures verify; it knows nothing of rosters. This module does, and never
+counts anything that `appliance.ledger.cms` has not verified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from appliance.ledger import certificate as certificates
+from appliance.ledger.actions import Found, action_class
+from appliance.ledger.certificate import Certificate
+from appliance.ledger.cms import Signature
+from appliance.ledger.errors import ApprovalUntimely, ApprovedTwice, LedgerError, QuorumShort, StrangeSigner
+from appliance.ledger.plan import Plan, lifetime
+from appliance.ledger.roster import Person, Role, Roster, Threshold, ThresholdClass, decode_certificate
+from appliance.ledger.text import render_instant
+
+ROLES: tuple[Role, ...] = ("officer", "oversight")
+
+
+@dataclass(frozen=True)
+class Approval:
+    """One person's approval, and when they signed it."""
+
+    person: Person
+    signing_time: datetime
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Where a plan stands. ``missing`` is 0 for a role that is satisfied; ``remaining`` may still approve."""
+
+    approved: tuple[Approval, ...]
+    needed: Threshold
+    missing: Mapping[Role, int]
+    remaining: Mapping[Role, tuple[Person, ...]]
+
+    @property
+    def complete(self) -> bool:
+        """Whether nobody is missing."""
+        return not any(self.missing.values())
+
+
+def threshold_for(plan: Plan, roster: Roster) -> Threshold:
+    """The most that any of the plan's actions needs; genesis needs what a roster change would."""
+    classes = {_threshold_class(plan, number) for number in range(len(plan.actions))}
+    needed = [roster.thresholds[name] for name in classes]
+    return Threshold(officers=max(t.officers for t in needed), oversight=max(t.oversight for t in needed))
+
+
+def roster_for(plan: Plan, roster: Roster | None) -> Roster:
+    """The roster that decides on a plan: the ledger's, or at genesis the plan's own.
+
+    Raises:
+        LedgerError: neither is there.
+    """
+    if roster is not None:
+        return roster
+    for action in plan.actions:
+        if isinstance(action, Found):
+            return action.roster
+    raise LedgerError("the plan is not genesis, and there is no ledger whose roster could decide on it")
+
+
+def tally(plan: Plan, signatures: Iterable[Signature], roster: Roster) -> Tally:
+    """Count verified signatures over the plan.
+
+    Raises:
+        StrangeSigner: a signer who is not in the roster with exactly that certificate.
+        ApprovedTwice: one person or public key more than once.
+        ApprovalUntimely: signed outside the plan's or the certificate's validity.
+    """
+    approved = tuple(_approval(plan, signature, roster) for signature in signatures)
+    _require_distinct(approved)
+    there = {approval.person.id for approval in approved}
+    needed = threshold_for(plan, roster)
+    wanted: dict[Role, int] = {"officer": needed.officers, "oversight": needed.oversight}
+    have = {role: sum(approval.person.role == role for approval in approved) for role in ROLES}
+    return Tally(
+        approved=approved,
+        needed=needed,
+        missing={role: max(0, wanted[role] - have[role]) for role in ROLES},
+        remaining={role: tuple(p for p in roster.people if p.role == role and p.id not in there) for role in ROLES},
+    )
+
+
+def require(plan: Plan, signatures: Iterable[Signature], roster: Roster) -> Tally:
+    """The tally of a plan that enough people approved.
+
+    Raises:
+        QuorumShort: too few; says how many of which role, and who could still approve.
+        StrangeSigner, ApprovedTwice, ApprovalUntimely: as `tally`.
+    """
+    result = tally(plan, signatures, roster)
+    if not result.complete:
+        raise QuorumShort(_shortage(result), "Have the missing people approve the plan.")
+    return result
+
+
+def _threshold_class(plan: Plan, number: int) -> ThresholdClass:
+    name = action_class(plan.actions[number])
+    return "roster" if name == "genesis" else name
+
+
+def _approval(plan: Plan, signature: Signature, roster: Roster) -> Approval:
+    holder = certificates.read(signature.certificate)
+    person = _person(holder, roster)
+    moment, (created, expires) = signature.signing_time, lifetime(plan)
+    when = f"{person.id} approved at {render_instant(moment)}"
+    if moment < created:
+        raise ApprovalUntimely(f"{when}, before the plan was created ({plan.created})")
+    if moment > expires:
+        raise ApprovalUntimely(f"{when}, after the plan expired ({plan.expires})")
+    if not holder.covers(moment):
+        raise ApprovalUntimely(f"{when}, outside the validity of the certificate")
+    return Approval(person, moment)
+
+
+def _person(holder: Certificate, roster: Roster) -> Person:
+    for person in roster.people:
+        known = decode_certificate(f"roster: {person.id}: certificate", person.certificate)
+        if known.der == holder.der:
+            return person
+        if known.key_identity == holder.key_identity:
+            raise StrangeSigner(f"signed with the key of {person.id}, but under another certificate than the roster's")
+    raise StrangeSigner(f"signed by {holder.subject}, who is not in the roster")
+
+
+def _require_distinct(approved: tuple[Approval, ...]) -> None:
+    """A roster's keys are distinct (its validation), so distinct people are distinct keys."""
+    seen: set[str] = set()
+    for approval in approved:
+        if approval.person.id in seen:
+            raise ApprovedTwice(f"{approval.person.id} approved twice; each person counts once")
+        seen.add(approval.person.id)
+
+
+def _shortage(result: Tally) -> str:
+    parts = []
+    wanted: dict[Role, int] = {"officer": result.needed.officers, "oversight": result.needed.oversight}
+    for role in ROLES:
+        if result.missing[role]:
+            names = ", ".join(person.id for person in result.remaining[role])
+            there = wanted[role] - result.missing[role]
+            parts.append(f"{there} of {wanted[role]} {role} approvals (still can: {names})")
+    return "quorum: " + "; ".join(parts)
