@@ -1,0 +1,66 @@
+"""Peak memory of processes, and the daemon as a process of its own."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("kagimori", timeout=5)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(5)
+        self.sock.connect(str(self._path))
+
+
+def is_ready(path: Path) -> bool:
+    """Whether the daemon behind the socket says it is ready."""
+    try:
+        connection = _UnixConnection(path)
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.client.OK
+    except OSError:
+        return False
+
+
+@contextmanager
+def daemon(config: Path, socket_path: Path, environment: Mapping[str, str], log: Path) -> Iterator[int]:
+    """``appliance serve`` until the block ends; gives its process id."""
+    command = [sys.executable, "-m", "appliance.cli", "serve", "--config", str(config)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=output, stderr=output)
+        try:
+            deadline = time.monotonic() + 30
+            while not is_ready(socket_path):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise SystemExit(f"bench: the daemon did not start; its log:\n{log.read_text()}")
+                time.sleep(0.05)
+            yield process.pid
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def children(pid: int) -> list[int]:
+    """Direct children of a process."""
+    listing = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in listing.read_text().split()]
+
+
+def peak_megabytes(pid: int) -> float:
+    """Largest resident size the process has had (VmHWM), in MB."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1000
+    raise SystemExit(f"bench: no memory figure for process {pid}")
