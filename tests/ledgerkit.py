@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 from appliance.ledger import canonical, chain, cms, states
 from appliance.ledger.actions import Action, Activate, DomainSpec, FormatSpec, Found, Generate
 from appliance.ledger.certificate import self_signed
@@ -22,9 +26,6 @@ from appliance.ledger.policy import Policy, RoleRule
 from appliance.ledger.roster import DEFAULT_THRESHOLDS, Person, Role, Roster, Threshold, encode_certificate
 from appliance.ledger.text import render_instant
 from appliance.numbers.domains import default_domains
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 NOW = datetime(2026, 4, 1, 9, 0, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

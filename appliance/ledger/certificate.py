@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from asn1crypto import algos, core, keys
+from asn1crypto import algos, keys
 from asn1crypto import x509 as asn1
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
+from appliance.ledger.der import ASN1_ERRORS, first_line, sequence
 from appliance.ledger.errors import CertificateInvalid
 
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
@@ -68,25 +70,28 @@ def read(der: bytes) -> Certificate:
     """
     if len(der) > MAXIMUM_CERTIFICATE:
         raise CertificateInvalid(f"a certificate of {len(der)} bytes; at most {MAXIMUM_CERTIFICATE} are read")
-    try:
-        parsed = x509.load_der_x509_certificate(der)
-        raw = asn1.Certificate.load(der, strict=True)["tbs_certificate"]
-        issuer_and_serial = core.SequenceOf([raw["issuer"], raw["serial_number"]], spec=core.Any).dump()
-        public_key = allowed_key(parsed.public_key())
-        return Certificate(
-            der=der,
-            subject=parsed.subject.rfc4514_string(),
-            public_key=public_key,
-            public_key_der=public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
-            key_identity=key_identity(public_key),
-            issuer_and_serial=issuer_and_serial,
-            not_before=parsed.not_valid_before_utc,
-            not_after=parsed.not_valid_after_utc,
-        )
-    except CertificateInvalid:
-        raise
-    except (ValueError, TypeError, KeyError, UnsupportedAlgorithm) as error:
-        raise CertificateInvalid(f"a certificate cannot be read: {error}") from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a serial number of 0, odd parameters: warned of there, refused here
+        try:
+            return _facts(der)
+        except (*ASN1_ERRORS, UnsupportedAlgorithm, x509.InvalidVersion, Warning) as error:
+            raise CertificateInvalid(f"a certificate cannot be read: {first_line(error)}") from error
+
+
+def _facts(der: bytes) -> Certificate:
+    parsed = x509.load_der_x509_certificate(der)
+    raw = asn1.Certificate.load(der, strict=True)["tbs_certificate"]
+    public_key = allowed_key(parsed.public_key())
+    return Certificate(
+        der=der,
+        subject=parsed.subject.rfc4514_string(),
+        public_key=public_key,
+        public_key_der=public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        key_identity=key_identity(public_key),
+        issuer_and_serial=sequence(raw["issuer"].dump(), raw["serial_number"].dump()),
+        not_before=parsed.not_valid_before_utc,
+        not_after=parsed.not_valid_after_utc,
+    )
 
 
 def allowed_key(key: object) -> PublicKey:

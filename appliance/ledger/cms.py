@@ -24,12 +24,14 @@ from appliance.ledger.algorithms import Algorithm, algorithm_for, identify
 from appliance.ledger.canonical import MAXIMUM_SIZE
 from appliance.ledger.certificate import Certificate
 from appliance.ledger.der import (
+    ASN1_ERRORS,
     CONTEXT_0,
     GENERALIZED_TIME,
     INTEGER,
     OCTET_STRING,
     SET,
     UTC_TIME,
+    first_line,
     oid,
     sequence,
     set_of,
@@ -47,8 +49,6 @@ _ORDERS = {
     "secp256r1": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
     "secp384r1": int("F" * 48 + "C7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973", 16),
 }
-# asn1crypto parses lazily and lets whatever goes wrong inside come out as it is.
-_ASN1_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
 
 
 class Signer(Protocol):
@@ -166,8 +166,8 @@ def _take_apart(der: bytes) -> tuple[bytes, list[_SignerPart]]:
         if not 1 <= len(infos) <= MAXIMUM_SIGNERS:
             raise MalformedCms(f"the file has {len(infos)} signatures; it needs 1 to {MAXIMUM_SIGNERS}")
         return content, [_signer_part(info, holders, content) for info in infos]
-    except _ASN1_ERRORS as error:
-        raise MalformedCms(f"not CMS SignedData in DER: {_first_line(error)}") from error
+    except ASN1_ERRORS as error:
+        raise MalformedCms(f"not CMS SignedData in DER: {first_line(error)}") from error
 
 
 def _certificates(data: asn1.SignedData) -> list[Certificate]:
@@ -263,7 +263,3 @@ def _lower_half(holder: Certificate, signature: bytes) -> bytes:
     except ValueError as error:
         raise SignatureInvalid(f"the signature of {holder.subject} is not an ECDSA signature") from error
     return encode_dss_signature(r, min(s, order - s) if 0 < s < order else s)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

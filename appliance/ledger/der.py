@@ -10,6 +10,8 @@ from asn1crypto.core import ObjectIdentifier
 
 INTEGER, OCTET_STRING, UTC_TIME, GENERALIZED_TIME = 0x02, 0x04, 0x17, 0x18
 SEQUENCE, SET, CONTEXT_0 = 0x30, 0x31, 0xA0
+# asn1crypto parses lazily and lets whatever goes wrong inside come out as it is.
+ASN1_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
 
 
 def tlv(tag: int, *parts: bytes) -> bytes:
@@ -36,3 +38,8 @@ def set_of(*parts: bytes, tag: int = SET) -> bytes:
 def oid(dotted: str) -> bytes:
     """OBJECT IDENTIFIER."""
     return bytes(ObjectIdentifier(dotted).dump())
+
+
+def first_line(error: BaseException) -> str:
+    """What a parser said, on one line."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

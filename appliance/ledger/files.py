@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from appliance.ledger.canonical import MAXIMUM_SIZE
@@ -42,7 +43,7 @@ def read(directory: Path) -> dict[str, bytes]:
 
 
 def append(directory: Path, sequence: int, authorization: bytes, outcome: bytes) -> None:
-    """Add one entry's two files, durably.
+    """Add one entry's two files, durably; both are on the disk before either gets its name.
 
     An authorization that is there already with the very same bytes, its outcome still missing,
     is what an interruption between the two leaves behind; the entry is then completed.
@@ -51,14 +52,18 @@ def append(directory: Path, sequence: int, authorization: bytes, outcome: bytes)
         LedgerExists: the entry, or another authorization in its place, is there already.
         LedgerUnreadable: a file cannot be written or does not read back as written.
     """
-    first, second = directory / authorization_name(sequence), directory / outcome_name(sequence)
-    if os.path.lexists(second):
-        raise LedgerExists("is there already; nothing is overwritten", file=second.name)
-    if not os.path.lexists(first):
-        _write_file(first, authorization)
-    elif _read_file(first) != authorization:
-        raise LedgerExists("is there already with other content; nothing is overwritten", file=first.name)
-    _write_file(second, outcome)
+    wanted = {authorization_name(sequence): authorization, outcome_name(sequence): outcome}
+    if os.path.lexists(directory / outcome_name(sequence)):
+        raise LedgerExists("is there already; nothing is overwritten", file=outcome_name(sequence))
+    if os.path.lexists(directory / authorization_name(sequence)):
+        if _read_file(directory / authorization_name(sequence)) != authorization:
+            message = "is there already with other content; nothing is overwritten"
+            raise LedgerExists(message, file=authorization_name(sequence))
+        del wanted[authorization_name(sequence)]
+    _write_files(directory, wanted)
+    for name, data in wanted.items():
+        if _read_file(directory / name) != data:
+            raise LedgerUnreadable("does not read back as it was written", file=name)
 
 
 def _is_pending(entry: Path) -> bool:
@@ -79,24 +84,25 @@ def _read_file(path: Path) -> bytes:
     return data
 
 
-def _write_file(path: Path, data: bytes) -> None:
-    """Write beside, then link to the final name: the link fails if the name is taken."""
-    waiting = path.parent / PENDING
-    partial = waiting / f".{path.name}.{secrets.token_hex(8)}"
+def _write_files(directory: Path, wanted: dict[str, bytes]) -> None:
+    """Write all beside, then link each to its name: a link fails if the name is taken."""
+    waiting, name = directory / PENDING, PENDING
+    partials = {name: waiting / f".{name}.{secrets.token_hex(8)}" for name in wanted}
     try:
         waiting.mkdir(mode=0o750, exist_ok=True)
-        try:
-            _write_new(partial, data)
-            os.link(partial, path, follow_symlinks=False)
-        finally:
-            partial.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        for name, partial in partials.items():
+            _write_new(partial, wanted[name])
+        for name, partial in partials.items():
+            os.link(partial, directory / name, follow_symlinks=False)
+            _sync_folder(directory)
     except FileExistsError as error:
-        raise LedgerExists("is there already; nothing is overwritten", file=path.name) from error
+        raise LedgerExists("is there already; nothing is overwritten", file=name) from error
     except OSError as error:
-        raise LedgerUnreadable(f"cannot be written: {error.strerror}", file=path.name) from error
-    if _read_file(path) != data:
-        raise LedgerUnreadable("does not read back as it was written", file=path.name)
+        raise LedgerUnreadable(f"cannot be written: {error.strerror}", file=name) from error
+    finally:
+        for partial in partials.values():
+            with suppress(OSError):
+                partial.unlink()
 
 
 def _write_new(path: Path, data: bytes) -> None:

@@ -131,12 +131,16 @@ def _person(holder: Certificate, roster: Roster) -> Person:
 
 
 def _require_distinct(approved: tuple[Approval, ...]) -> None:
-    """A roster's keys are distinct (its validation), so distinct people are distinct keys."""
-    seen: set[str] = set()
+    """Distinct people and distinct keys; the roster's validation sees to the latter as well."""
+    seen: dict[object, str] = {}
     for approval in approved:
-        if approval.person.id in seen:
-            raise ApprovedTwice(f"{approval.person.id} approved twice; each person counts once")
-        seen.add(approval.person.id)
+        person = approval.person
+        key = decode_certificate(f"roster: {person.id}: certificate", person.certificate).key_identity
+        if person.id in seen:
+            raise ApprovedTwice(f"{person.id} approved twice; each person counts once")
+        if key in seen:
+            raise ApprovedTwice(f"{seen[key]} and {person.id} approved with one and the same key")
+        seen[person.id] = seen[key] = person.id
 
 
 def _shortage(result: Tally) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from appliance.ledger import chain
 from ledgerkit import Book
+
+from appliance.ledger import chain
 
 
 def test_a_good_ledger_gives_its_state(book: Book) -> None:
