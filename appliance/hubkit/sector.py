@@ -116,7 +116,7 @@ class Sector:
                     self._db.execute("INSERT OR REPLACE INTO generation VALUES (1, ?)", (linking.generation,))
         except sqlite3.IntegrityError:
             raise SectorError(
-                f"sector {self.letter}: a person or linkage number of this answer is linked already; nothing was stored",
+                f"sector {self.letter}: a person or linkage number in it is linked already; nothing was stored",
                 "ask anew with requests()",
             ) from None
 
