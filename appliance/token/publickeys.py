@@ -1,0 +1,104 @@
+"""Public keys as tokens and certificates show them: EC P-256 and P-384, RSA of 2048 bits or more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from pkcs11 import Attribute, KeyType
+
+from appliance.token.errors import CertificateRefused
+from appliance.token.templates import P256, read
+
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+SHORTEST_RSA = 2048
+_P384 = bytes.fromhex("06052b81040022")  # DER of the OID secp384r1 (RFC 5480, section 2.1.1.1)
+_CURVES: dict[bytes, ec.EllipticCurve] = {P256: ec.SECP256R1(), _P384: ec.SECP384R1()}
+
+
+def _parse(der: bytes) -> x509.Certificate:
+    try:
+        return x509.load_der_x509_certificate(der)
+    except ValueError:
+        raise CertificateRefused("the certificate cannot be read", "it must be one X.509 certificate in DER") from None
+
+
+def of_certificate(der: bytes) -> PublicKey:
+    """The certificate's public key.
+
+    Raises:
+        CertificateRefused: unreadable, or a key that Kagimori does not sign with.
+    """
+    try:
+        key = _parse(der).public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        raise CertificateRefused("the certificate's public key cannot be read", "take a P-256 or RSA key") from None
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in {curve.name for curve in _CURVES.values()}:
+        return key
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= SHORTEST_RSA:
+        return key
+    raise CertificateRefused(
+        "the certificate's public key is of a kind that is not signed with",
+        "take EC P-256 or P-384, or RSA of 2048 bits or more",
+    )
+
+
+def of_object(public: Any) -> PublicKey | None:
+    """The key a token's public-key object stands for; None if it is of another kind."""
+    match read(public, Attribute.KEY_TYPE):
+        case KeyType.EC:
+            return _of_point(read(public, Attribute.EC_PARAMS), read(public, Attribute.EC_POINT))
+        case KeyType.RSA:
+            modulus, exponent = read(public, Attribute.MODULUS), read(public, Attribute.PUBLIC_EXPONENT)
+            if modulus and exponent and len(modulus.lstrip(b"\0")) * 8 >= SHORTEST_RSA:
+                return rsa.RSAPublicNumbers(int.from_bytes(exponent), int.from_bytes(modulus)).public_key()
+    return None
+
+
+def _of_point(params: bytes | None, point: bytes | None) -> ec.EllipticCurvePublicKey | None:
+    """CKA_EC_POINT is a DER OCTET STRING around the point (PKCS#11 2.40, section 2.3.3); some tokens leave it bare."""
+    curve = _CURVES.get(params or b"")
+    if curve is None or point is None:
+        return None
+    size = 1 + 2 * ((curve.key_size + 7) // 8)
+    bare = point[2:] if len(point) == size + 2 and point[:2] == bytes((0x04, size)) else point
+    try:
+        return ec.EllipticCurvePublicKey.from_encoded_point(curve, bare)
+    except ValueError:
+        return None
+
+
+def info(key: PublicKey) -> bytes:
+    """SubjectPublicKeyInfo in DER (RFC 5280, section 4.1.2.7)."""
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def info_of_certificate(der: bytes) -> bytes | None:
+    """The same of a certificate's key; None if that is not of a kind that is signed with."""
+    try:
+        return info(of_certificate(der))
+    except CertificateRefused:
+        return None
+
+
+def names(der: bytes) -> dict[Attribute, bytes]:
+    """What PKCS#11 wants to know of a certificate, in DER (PKCS#11 2.40, section 4.6.3).
+
+    Raises:
+        CertificateRefused: unreadable.
+    """
+    parsed = _parse(der)
+    return {
+        Attribute.SUBJECT: parsed.subject.public_bytes(),
+        Attribute.ISSUER: parsed.issuer.public_bytes(),
+        Attribute.SERIAL_NUMBER: _der_integer(parsed.serial_number),
+    }
+
+
+def _der_integer(value: int) -> bytes:
+    """An INTEGER of 0 to 126 bytes (X.690, section 8.3); RFC 5280 allows serial numbers 20."""
+    body = value.to_bytes(value.bit_length() // 8 + 1, signed=True)
+    return bytes((0x02, len(body))) + body
