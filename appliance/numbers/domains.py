@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from appliance.numbers.ff1 import MINIMUM_DOMAIN
 from appliance.numbers.formats import BASE36, DECIMAL, Format
 
-MINIMUM_DOMAIN = 10**6  # NIST SP 800-38G r1, section 5.1
 _NAME = re.compile(r"[a-z]+(\.[A-Z][A-Za-z0-9]*)?", re.ASCII)
 _GENERATION = re.compile(r"(?P<domain>[a-z]+(?:\.[A-Z][A-Za-z0-9]*)?)\.(?P<number>[1-9][0-9]{0,4})", re.ASCII)
 

@@ -14,6 +14,7 @@ from appliance.numbers.checkdigits import CHECK_RULES
 
 DECIMAL = "0123456789"
 BASE36 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+MAXIMUM_LENGTH = 128  # far beyond any number that people use; bounds what a ledger can make an engine compute
 
 
 class MalformedNumber(ValueError):
@@ -30,7 +31,7 @@ class Format:
 
     Raises:
         FormatError: duplicate or non-printable characters, fewer than two of them, a length
-            below two, an unknown check rule, or one that does not fit alphabet and length.
+            below 2 or above 128, an unknown check rule, or one that does not fit alphabet and length.
     """
 
     alphabet: str
@@ -43,8 +44,8 @@ class Format:
             raise FormatError("alphabet: needs at least two characters, each one once")
         if not all("!" < letter <= "~" for letter in letters):
             raise FormatError("alphabet: only printable ASCII, without space and '!'")
-        if self.length < 2:
-            raise FormatError("length: at least 2 digits")
+        if not 2 <= self.length <= MAXIMUM_LENGTH:
+            raise FormatError(f"length: 2 to {MAXIMUM_LENGTH} digits, not {self.length}")
         if self.check not in CHECK_RULES:
             raise FormatError(f"check: unknown rule {self.check!r}; known: {', '.join(CHECK_RULES)}")
         rule = CHECK_RULES[self.check]
@@ -56,7 +57,7 @@ class Format:
         """Number of characters in the alphabet."""
         return len(self.alphabet)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """How many numbers there are, the check digit not counted."""
         return int(self.radix**self.length)
@@ -66,7 +67,12 @@ class Format:
         """Characters of the written number, the check digit included."""
         return self.length + (CHECK_RULES[self.check] is not None)
 
-    @property
+    @cached_property
+    def left_size(self) -> int:
+        """``radix**u``: the values of the left half."""
+        return int(self.radix ** (self.length // 2))
+
+    @cached_property
     def right_size(self) -> int:
         """``radix**v``: the values of the right half."""
         return int(self.radix ** (self.length - self.length // 2))
