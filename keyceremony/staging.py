@@ -1,0 +1,77 @@
+"""The last step of an execute: the ledger's two files wait, durable, in the pending folder, then go into the ledger.
+
+A machine that dies between the two would leave a ledger that every reader refuses; what waits here lets the
+next execute complete it without touching the token.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from appliance.errors import KagimoriError
+from appliance.ledger import chain, files
+from appliance.ledger.fold import LedgerState
+from keyceremony import workspace
+from keyceremony.errors import InterruptedRun
+
+
+def _names(sequence: int) -> tuple[str, str]:
+    return chain.authorization_name(sequence), chain.outcome_name(sequence)
+
+
+def _paths(ledger: Path, sequence: int) -> tuple[Path, Path]:
+    first, second = _names(sequence)
+    return workspace.pending_folder(ledger) / first, workspace.pending_folder(ledger) / second
+
+
+def stage(ledger: Path, sequence: int, authorization: bytes, outcome: bytes) -> None:
+    """Make both files durable in the pending folder; the outcome last, for it alone tells that all is there.
+
+    Raises:
+        OutputExists, FileProblem: nothing is left there.
+    """
+    first, second = _paths(ledger, sequence)
+    workspace.check_absent(second)
+    first.unlink(missing_ok=True)  # alone, it is what a run left that died right here
+    workspace.create(first, authorization)
+    try:
+        workspace.create(second, outcome)
+    except KagimoriError:
+        first.unlink()
+        raise
+
+
+def staged(ledger: Path, sequence: int) -> tuple[bytes, bytes] | None:
+    """The two files that wait, or None."""
+    first, second = _paths(ledger, sequence)
+    return (workspace.read(first), workspace.read(second)) if first.is_file() and second.is_file() else None
+
+
+def complete(ledger: Path, anchor: str, sequence: int) -> LedgerState | None:
+    """Put what waits into the ledger, once more verified, and take it out of the pending folder; None: nothing waits.
+
+    Raises:
+        LedgerError: what waits does not go on this ledger.
+        InterruptedRun: the ledger's folder could not be written; what waits is kept.
+    """
+    waiting = staged(ledger, sequence)
+    if waiting is None:
+        return None
+    held = files.read(ledger)
+    grown = {**held, **dict(zip(_names(sequence), waiting, strict=True))}
+    state = chain.verify(grown, anchor)
+    if grown != held:
+        _append(ledger, sequence, waiting)
+    for path in _paths(ledger, sequence):
+        path.unlink()
+    return state
+
+
+def _append(ledger: Path, sequence: int, waiting: tuple[bytes, bytes]) -> None:
+    try:
+        files.append(ledger, sequence, *waiting)
+    except KagimoriError as error:
+        raise InterruptedRun(
+            f"{error.message}; the plan was carried out, and its outcome waits in {workspace.pending_folder(ledger)}",
+            "put the cause right and run the same command again: it completes the ledger",
+        ) from error

@@ -1,0 +1,133 @@
+"""The pending folder beside a ledger: plans and approvals on their way, one name for each, never overwritten.
+
+``DIR/pending/000002.plan.json`` and ``DIR/pending/000002.officer-1.approval.cms``. What is done or
+withdrawn moves to a folder of its own below; nothing here is state, only papers (state comes from the ledger).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from keyceremony.errors import CeremonyBusy, FileProblem, OutputExists
+
+PENDING = "pending"
+CARRIED_OUT = "carried-out"
+WITHDRAWN = "withdrawn"
+_LARGEST = 4 * 1024 * 1024
+
+
+def pending_folder(ledger: Path) -> Path:
+    """Where a ledger's papers wait."""
+    return ledger / PENDING
+
+
+def plan_path(ledger: Path, sequence: int) -> Path:
+    """Where the plan with this sequence number is kept until carried out."""
+    return pending_folder(ledger) / f"{sequence:06}.plan.json"
+
+
+def approval_path(plan: Path, sequence: int, person: str) -> Path:
+    """Where a person's approval goes: beside the plan."""
+    return plan.parent / f"{sequence:06}.{person}.approval.cms"
+
+
+def approval_paths(plan: Path, sequence: int) -> list[Path]:
+    """The approvals lying beside a plan, by name."""
+    return sorted(plan.parent.glob(f"{sequence:06}.*.approval.cms"))
+
+
+def pending_plans(ledger: Path) -> list[Path]:
+    """All plans waiting, in order of sequence."""
+    return sorted(pending_folder(ledger).glob("[0-9]*.plan.json"))
+
+
+def read(path: Path) -> bytes:
+    """The file's bytes.
+
+    Raises:
+        FileProblem: it cannot be read, or is larger than any paper of a ceremony.
+    """
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise FileProblem(f"{path}: larger than {_LARGEST} bytes; no paper of a ceremony is")
+        return path.read_bytes()
+    except OSError as error:
+        raise FileProblem(f"{path}: cannot be read ({error.strerror})", "check the path") from None
+
+
+def check_absent(path: Path) -> None:
+    """Raises OutputExists when something is there already."""
+    if path.is_symlink() or path.exists():
+        raise OutputExists(
+            f"{path}: exists already; nothing is overwritten", "name another file, or move this one away"
+        )
+
+
+def create(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Write a new file durably.
+
+    Raises:
+        OutputExists: a file of that name is there.
+        FileProblem: the folder is missing, full or not writable; no part of the file is left.
+    """
+    check_absent(path)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except OSError as error:
+        raise FileProblem(f"{path}: cannot be written ({error.strerror})", "check folder and permissions") from None
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        path.unlink()
+        raise FileProblem(f"{path}: cannot be written ({error.strerror})", "make room on the disk") from None
+
+
+def make_pending(ledger: Path) -> None:
+    """Make the ledger's folder and its pending folder if they are not there."""
+    try:
+        pending_folder(ledger).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileProblem(f"{pending_folder(ledger)}: cannot be made ({error.strerror})") from None
+
+
+def put_away(plan: Path, sequence: int, folder: str) -> Path:
+    """Move a plan and its approvals to a folder of their own below; returns that folder."""
+    below = plan.parent / folder
+    free = next(n for n in range(1, 1_000_000) if not (below / f"{sequence:06}.{n}").exists())
+    target = below / f"{sequence:06}.{free}"
+    try:
+        target.mkdir(parents=True)
+        for path in [*approval_paths(plan, sequence), plan]:
+            path.rename(target / path.name)
+    except OSError as error:
+        raise FileProblem(f"{target}: papers could not be put away ({error.strerror})", "move them by hand") from None
+    return target
+
+
+@contextmanager
+def locked(ledger: Path) -> Iterator[None]:
+    """Hold the ledger's execute lock; the system lets it go when the process ends, however it ends.
+
+    Raises:
+        CeremonyBusy: another process holds it.
+    """
+    make_pending(ledger)
+    path = pending_folder(ledger) / "execute.lock"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise CeremonyBusy(f"{path}: another execute runs on this ledger", "wait for it to end") from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            os.close(descriptor)
