@@ -31,11 +31,11 @@ class GroupCommit:
     ``on_change`` is told when writing stops working (with the reason) and when it works again (None).
     """
 
-    def __init__(self, store: AuditStore, on_change: Callable[[str | None], None]) -> None:
+    def __init__(self, store: AuditStore) -> None:
         self.available = True
+        self.on_change: Callable[[str | None], None] = lambda trouble: None
         self.records = store.next_record - 1
         self._store = store
-        self._on_change = on_change
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Waiting] = []
         self._busy = False
@@ -79,7 +79,7 @@ class GroupCommit:
                 self._store.append(_render(group, first), len(group))
             except OSError as error:
                 failure = error.strerror or type(error).__name__
-            except Exception as error:  # noqa: BLE001 -- a dead writer thread would hang every request
+            except Exception as error:  # a dead writer thread would hang every request
                 failure = type(error).__name__
             with contextlib.suppress(RuntimeError):  # the loop may be closed already
                 self._loop.call_soon_threadsafe(self._written, group, first, failure)
@@ -93,7 +93,7 @@ class GroupCommit:
         if not self.available:
             self.available = True
             self._lost -= sum(record.lost for record, _ in group if isinstance(record, records.AuditRegained))
-            self._on_change(None)
+            self.on_change(None)
         for number, (_, future) in enumerate(group, first):
             if not future.done():
                 future.set_result(number)
@@ -107,7 +107,7 @@ class GroupCommit:
                 future.set_exception(_unavailable())
         if self.available:
             self.available = False
-            self._on_change(failure)
+            self.on_change(failure)
         self._loop.call_later(PROBE_SECONDS, self._probe)
 
     def _probe(self) -> None:

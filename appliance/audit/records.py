@@ -7,7 +7,7 @@ own reference) and when. Records count from 1 without a gap.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated
 
 import msgspec
 
@@ -139,9 +139,8 @@ class NotARecord(ValueError):
     """The bytes are not the one encoding of a record."""
 
 
-
 _encoder = msgspec.json.Encoder(order="sorted")
-_decoder = msgspec.json.Decoder(Record)
+_decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 
 
 def encode(record: Record) -> bytes:

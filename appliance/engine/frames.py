@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, ClassVar, Literal, NamedTuple, TypeVar
 
@@ -74,7 +75,8 @@ class Frame(NamedTuple):
     payload: bytes
 
 
-class Convert(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Convert:
     """Numbers to convert between two names such as ``sspin.B.1`` (or ``resident``)."""
 
     source: str
@@ -83,7 +85,8 @@ class Convert(NamedTuple):
     lines: bytes
 
 
-class Answer(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Answer:
     """Converted numbers, in the order of the question."""
 
     converted: int

@@ -8,9 +8,8 @@ moves to its end. A mark that cannot be read refuses as well: it may be the trac
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,14 +17,13 @@ from typing import Annotated, Literal
 import msgspec
 
 from appliance.errors import KagimoriError
-from appliance.ledger import canonical
-from appliance.ledger.errors import LedgerError, LedgerForked, LedgerRolledBack
-from appliance.ledger.fold import LedgerState
+from appliance.ledger import canonical, rollback
+from appliance.ledger.chain import Entry
+from appliance.ledger.errors import LedgerError, LedgerForked
 from appliance.ledger.plan import Digest
 
 FILE_NAME = "ledger-head.json"
 LOCK_NAME = "ledger-head.lock"
-_HEAD_PURPOSE = b"kagimori/head/v1\n"
 
 
 class HeadmarkUnusable(LedgerError):
@@ -35,45 +33,35 @@ class HeadmarkUnusable(LedgerError):
 class Headmark(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The newest ledger seen: its anchor, the number of its last entry, and the head after it."""
 
-    type: Literal["kagimori/ledger-head/v1"] = "kagimori/ledger-head/v1"
+    type: Literal["kagimori/ledger-head/v1"]
     anchor: Digest
     sequence: Annotated[int, msgspec.Meta(ge=1, le=999_999)]
     head: Digest
 
 
-def check(directory: Path, state: LedgerState, files: Mapping[str, bytes]) -> None:
+def check(directory: Path, entries: Sequence[Entry]) -> None:
     """Refuse a ledger older than, or other than, the one seen; remember the newer one durably.
 
-    ``files`` are those that ``state`` was verified from.
+    ``entries`` are all of a verified ledger.
 
     Raises:
         LedgerRolledBack: shorter than the marked one.
         LedgerForked: another anchor, or another entry at the marked place.
         HeadmarkUnusable: the mark is damaged, or the state directory cannot be used.
     """
+    anchor = entries[-1].state.anchor
     with _locked(directory):
         mark = _read(directory / FILE_NAME)
-        if mark is not None:
-            _compare(mark, state, files)
-        if mark is None or mark.sequence < state.sequence:
-            _replace(directory / FILE_NAME, Headmark(anchor=state.anchor, sequence=state.sequence, head=state.head))
+        if mark is not None and mark.anchor != anchor:
+            raise LedgerForked("the ledger has another genesis than the one seen before")
+        seen = rollback.Seen(sequence=mark.sequence, head=mark.head) if mark else None
+        newest = rollback.require_not_behind(seen, entries)
+        if newest != seen:
+            _replace(directory / FILE_NAME, _mark(anchor, newest))
 
 
-def _compare(mark: Headmark, state: LedgerState, files: Mapping[str, bytes]) -> None:
-    if mark.anchor != state.anchor:
-        raise LedgerForked("the ledger has another genesis than the one seen before")
-    if state.sequence < mark.sequence:
-        raise LedgerRolledBack(f"the ledger ends at entry {state.sequence}; entry {mark.sequence} was seen before")
-    if head_at(files, mark.sequence) != mark.head:
-        raise LedgerForked(f"entry {mark.sequence} is not the one seen before")
-
-
-def head_at(files: Mapping[str, bytes], sequence: int) -> str:
-    """The ledger's head after an entry (see ``docs/architecture.md``), lower-case hex."""
-    authorization = files[f"{sequence:06d}.authorization.cms"]
-    outcome = files[f"{sequence:06d}.outcome.cms"]
-    digests = hashlib.sha256(authorization).digest() + hashlib.sha256(outcome).digest()
-    return hashlib.sha256(_HEAD_PURPOSE + digests).hexdigest()
+def _mark(anchor: str, seen: rollback.Seen) -> Headmark:
+    return Headmark(type="kagimori/ledger-head/v1", anchor=anchor, sequence=seen.sequence, head=seen.head)
 
 
 def _read(path: Path) -> Headmark | None:

@@ -100,7 +100,9 @@ def main(config: Path, descriptor: int) -> int:
             return _run(config, connection)
         except KagimoriError as error:
             return _last_words(connection, _failed(error))
-        except Exception as error:  # noqa: BLE001 -- a defect; its text might hold a number, so only its place is told
+        except (BrokenPipeError, ConnectionResetError):  # the daemon is gone, so the engine goes
+            return 0
+        except Exception as error:
             return _last_words(connection, _defect(error))
 
 
@@ -123,17 +125,16 @@ def load_ledger(config: Configuration) -> LedgerState:
     Raises:
         LedgerError: refused; the message names the file and the reason.
     """
-    contents = files.read(config.ledger.directory)
-    state = chain.verify(contents, config.ledger.trust_anchor)
-    headmark.check(config.state.directory, state, contents)
-    return state
+    entries = chain.verify_entries(files.read(config.ledger.directory), config.ledger.trust_anchor)
+    headmark.check(config.state.directory, entries)
+    return entries[-1].state
 
 
 def _login(config: Configuration, state: LedgerState, pin: str) -> Token:
     """One attempt."""
     try:
         token = Token.open(config.token.module, label=config.token.label, serial=state.token_serial, pin=pin)
-    except (token_errors.PinWrong, token_errors.PinLocked):
+    except token_errors.PinWrong:
         pinguard.remember(config.state.directory, config.token.pin_file)
         raise
     pinguard.forget(config.state.directory)

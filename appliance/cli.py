@@ -1,0 +1,220 @@
+"""``appliance``: run the daemon, convert from a shell, ask how it is. Errors are one clear line and a hint."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import traceback
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from appliance.errors import KagimoriError
+from appliance.hubkit.client import Client
+from appliance.hubkit.wire import Conversion, Failed
+
+FAILED = 1
+DEFECT = 70
+SHOWN_FAILURES = 10
+
+_HELP = """Key-management appliance of a national-ID linkage scheme.
+
+\b
+serve     run the daemon
+convert   convert numbers through a running daemon
+status    what a running daemon says of itself
+
+Keys and ledger are made with `keyceremony`.
+"""
+_EXIT_CODES = (
+    "Exit codes: 0 done, 1 refused or failed, 2 usage, 3 configuration, 4 ledger refused, 5 token or PIN, "
+    "6 daemon not reachable, 70 a defect of Kagimori."
+)
+
+_socket = click.option(
+    "--socket",
+    "socket_path",
+    type=click.Path(path_type=Path),
+    required=True,
+    envvar="KAGIMORI_SOCKET",
+    help="The socket of your role (or set KAGIMORI_SOCKET).",
+)
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print the daemon's answer as JSON.")
+
+
+@click.group(help=_HELP, epilog=_EXIT_CODES)
+@click.version_option(package_name="kagimori", prog_name="appliance")
+def cli() -> None:
+    """All commands."""
+
+
+@cli.command()
+@click.option(
+    "--config", type=click.Path(path_type=Path), required=True, help="The configuration file (docs/configuration.md)."
+)
+def serve(config: Path) -> None:
+    """Run the daemon in the foreground until SIGTERM or Ctrl-C; SIGHUP loads the ledger again.
+
+    It listens only when ledger, token and every key have been checked. Its log goes to stderr.
+    """
+    from appliance.daemon.serve import serve as run_daemon  # noqa: PLC0415 -- the other commands need no server
+
+    asyncio.run(run_daemon(config))
+
+
+@cli.command()
+@click.argument("source")
+@click.argument("target")
+@click.argument("numbers", nargs=-1)
+@click.option(
+    "--purpose", required=True, help="What for; one of the purposes that the ledger's policy gives your role."
+)
+@click.option("--reference", required=True, help="Your own note for the audit record, such as a case number.")
+@_socket
+@_as_json
+def convert(
+    source: str,
+    target: str,
+    numbers: tuple[str, ...],
+    purpose: str,
+    reference: str,
+    socket_path: Path,
+    as_json: bool,
+) -> int:
+    """Convert NUMBERS, or one number a line from standard input, from SOURCE to TARGET.
+
+    SOURCE and TARGET are domains such as sspin.B (its current key generation) or generations such as
+    sspin.B.1. One line comes out for each number, in the same order, "!code" for a failed one; failed ones
+    are named on stderr as well, and the exit code is then 1. Other users of this machine can see
+    arguments, so prefer standard input for real numbers; it may be of any length.
+    """
+    with Client(socket_path, timeout=60.0) as client:
+        if not numbers and not as_json:
+            failures = _convert_stream(client, source, target, purpose, reference)
+        else:
+            asked = numbers or [line.rstrip("\r\n") for line in sys.stdin]
+            answer = client.convert(source, target, asked, purpose=purpose, reference=reference)
+            failures = _show(answer, as_json)
+    return FAILED if failures else 0
+
+
+def _show(answer: Conversion, as_json: bool) -> int:
+    """Print an answer; how many numbers failed."""
+    lines = [f"!{result.code}" if isinstance(result, Failed) else result.number for result in answer.results]
+    if as_json:
+        results = [{"error": line[1:]} if line.startswith("!") else {"number": line} for line in lines]
+        whole = {"source": answer.source, "target": answer.target, "record": answer.record, "results": results}
+        click.echo(json.dumps(whole))
+    else:
+        click.echo("\n".join(lines))
+    failures = Failures()
+    failures.look(lines)
+    return failures.report()
+
+
+def _convert_stream(client: Client, source: str, target: str, purpose: str, reference: str) -> int:
+    failures = Failures()
+    out = sys.stdout.buffer
+    lines = sys.stdin.buffer
+    with client.convert_stream(source, target, lines, purpose=purpose, reference=reference) as stream:
+        for block in stream.blocks():
+            out.write(block)
+            out.flush()
+            if b"!" in block:
+                failures.look(block.decode("ascii").splitlines())
+            else:
+                failures.seen += block.count(b"\n")
+    return failures.report()
+
+
+class Failures:
+    """Numbers that failed: the first few by their place, all of them by count."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self._codes: Counter[str] = Counter()
+
+    def look(self, lines: Iterable[str]) -> None:
+        """Take note of answer lines."""
+        for line in lines:
+            self.seen += 1
+            if line.startswith("!"):
+                self._codes[line[1:]] += 1
+                if self._codes.total() <= SHOWN_FAILURES:
+                    click.echo(f"number {self.seen}: {line}", err=True)
+
+    def report(self) -> int:
+        """How many failed; said on stderr if there were more than a few."""
+        total = self._codes.total()
+        if total > SHOWN_FAILURES:
+            counts = ", ".join(f"{count} {code}" for code, count in self._codes.most_common())
+            click.echo(f"{total} of {self.seen} numbers failed: {counts}", err=True)
+        return total
+
+
+@cli.command()
+@_socket
+@_as_json
+def status(socket_path: Path, as_json: bool) -> int:
+    """Ask a running daemon how it is. The exit code is 1 when it could not convert now."""
+    with Client(socket_path) as client:
+        said = client.status()
+    click.echo(json.dumps(said) if as_json else _status_text(said))
+    return 0 if said["ready"] else FAILED
+
+
+def _status_text(said: dict[str, Any]) -> str:
+    ledger, engines, audit, token = said["ledger"], said["engines"], said["audit"], said["token"]
+    serving = engines["serving"]
+    lines = [
+        "ready" if said["ready"] else f"not ready: {said['reason']}",
+        f"role      {said['role']}",
+        f"version   {said['version']}",
+        f"ledger    entry {ledger['sequence']}, head {ledger['head']}{' (rehearsal)' if ledger['rehearsal'] else ''}",
+        f"token     {token['label']}, serial {token['serial']}",
+        f"engines   {len(serving)} of {engines['wanted']} serving, {sum(link['numbers'] for link in serving)} numbers",
+        f"audit     {audit['records']} records{'' if audit['available'] else ', CANNOT BE WRITTEN'}",
+    ]
+    return "\n".join(lines)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code. Nothing but what is meant to be read reaches the terminal."""
+    try:
+        answer = cli.main(
+            args=None if arguments is None else list(arguments), prog_name="appliance", standalone_mode=False
+        )
+        return answer if isinstance(answer, int) else 0
+    except KagimoriError as error:
+        return _say(error.message, error.hint, error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _say("stopped", None, FAILED)
+    except BrokenPipeError:
+        return FAILED
+    except Exception as error:  # a traceback might show a number: only kind and place are told
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{type(error).__name__} in {place.name}, line {place.lineno}"
+        return _say(f"a defect in Kagimori: {where}", "please report it with the command you typed", DEFECT)
+
+
+def _say(message: str, hint: str | None, code: int) -> int:
+    click.echo(f"error: {message}", err=True)
+    if hint:
+        click.echo(f"hint: {hint}", err=True)
+    return code
+
+
+def main() -> None:
+    """Run the command line and end the process with its documented exit code."""
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

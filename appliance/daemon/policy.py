@@ -1,0 +1,109 @@
+"""What a role may do under the ledger in force: its routes, purposes and limits. Default deny.
+
+A snapshot is immutable and is replaced as a whole when the ledger is loaded again. A pair that the
+role does not have and a domain that does not exist get the same answer, so nothing can be probed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from appliance.daemon.problems import Problem
+from appliance.engine import routes
+from appliance.ledger.fold import LedgerState
+from appliance.ledger.policy import RoleRule
+from appliance.numbers.domains import DomainError, Generation
+
+_NOTHING = RoleRule(pairs=(), purposes=(), values_per_request=0, values_per_stream=0, values_per_minute=0)
+
+
+class Route(NamedTuple):
+    """A conversion that is allowed now; names of generations, or of the root, which has none."""
+
+    source: str
+    target: str
+
+
+class RolePolicy:
+    """One role under one ledger. A role that the policy does not name may do nothing."""
+
+    def __init__(self, role: str, state: LedgerState) -> None:
+        self.role = role
+        self.state = state
+        self.rule = state.policy.roles.get(role, _NOTHING)
+        self._pairs = frozenset(self.rule.pairs)
+        self._purposes = frozenset(self.rule.purposes)
+        self._routes: dict[tuple[str, str], Route] = {}
+
+    def route(self, source: str, target: str) -> Route:
+        """From and to which generation a request converts; unnamed means the domain's current one.
+
+        Raises:
+            Problem: pair_denied, unknown_generation, generation_unusable.
+        """
+        known = self._routes.get((source, target))
+        if known is not None:
+            return known
+        if (domain_of(source), domain_of(target)) not in self._pairs:
+            raise Problem("pair_denied")
+        found = Route(self._resolve(source, "source"), self._resolve(target, "target"))
+        self._check_way(found)
+        self._routes[source, target] = found
+        return found
+
+    def _resolve(self, name: str, field: str) -> str:
+        try:
+            generation = routes.resolve(self.state, name)
+        except routes.UnknownGeneration as error:
+            raise Problem("unknown_generation", f"{field}: {error.message}") from None
+        except routes.GenerationUnusable as error:
+            raise Problem("generation_unusable", f"{field}: {error.message}") from None
+        return self.state.tree.root.name if generation is None else str(generation)
+
+    def _check_way(self, found: Route) -> None:
+        """All keys on the way can be read, and the target's can be written to."""
+        ends = (routes.resolve(self.state, found.source), routes.resolve(self.state, found.target))
+        try:
+            routes.route(self.state, *ends)
+        except (routes.GenerationUnusable, routes.UnknownGeneration) as error:
+            raise Problem("generation_unusable", error.message) from None
+
+    def check_purpose(self, purpose: str) -> None:
+        """Raises Problem purpose_denied unless the role has the purpose."""
+        if purpose not in self._purposes:
+            raise Problem("purpose_denied")
+
+    @property
+    def purposes(self) -> frozenset[str]:
+        """What the role converts for."""
+        return self._purposes
+
+
+class Snapshot:
+    """All roles under one verified ledger."""
+
+    def __init__(self, state: LedgerState, roles: tuple[str, ...]) -> None:
+        self.state = state
+        self.roles: Mapping[str, RolePolicy] = {role: RolePolicy(role, state) for role in roles}
+
+    def known_name(self, name: str) -> str | None:
+        """The name if the ledger has it, else None: what a caller sends as a name might be anything."""
+        if name in self.state.tree:
+            return name
+        try:
+            return name if Generation.parse(name) in self.state.keys else None
+        except DomainError:
+            return None
+
+    def known_purpose(self, purpose: str) -> str | None:
+        """The purpose if any role has it, else None."""
+        return purpose if any(purpose in rule.purposes for rule in self.state.policy.roles.values()) else None
+
+
+def domain_of(name: str) -> str:
+    """``sspin.C`` of ``sspin.C.2``; anything that is no generation stays as it is."""
+    try:
+        return Generation.parse(name).domain
+    except DomainError:
+        return name

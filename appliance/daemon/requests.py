@@ -1,0 +1,106 @@
+"""What a caller asks for, parsed strictly: the JSON form and the query of the streamed form.
+
+Numbers become lines here, in the one form that goes to the engine. A number that could not be exactly one
+line (a line break in it, not ASCII, longer than any number) becomes an empty line, which the engine calls
+malformed; so it fails alone and shifts no other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Annotated
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from appliance.daemon.problems import Problem
+from appliance.engine.frames import MAX_LINE_BYTES, MAX_NAME_BYTES
+
+LONGEST_REFERENCE = 128
+JSON_OVERHEAD = 4_096
+BYTES_PER_NUMBER = 2 * MAX_LINE_BYTES
+_FIELDS = ("source", "target", "purpose", "reference")
+
+Name = Annotated[str, msgspec.Meta(max_length=MAX_NAME_BYTES)]
+
+
+class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """From what to what, what for, and the caller's own note for the audit record."""
+
+    source: Name
+    target: Name
+    purpose: Name
+    reference: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_REFERENCE)]
+
+
+class Question(Terms, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The JSON form: the numbers are in it."""
+
+    numbers: Annotated[list[str], msgspec.Meta(min_length=1)]
+
+
+_questions = msgspec.json.Decoder(Question)
+
+
+def parse_json(body: bytes) -> Question:
+    """The question in a JSON body.
+
+    Raises:
+        Problem: malformed_request, naming the field.
+    """
+    try:
+        question = _questions.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Problem("malformed_request", f"JSON body: {error}") from None
+    _refuse_doubles(json.loads(body, object_pairs_hook=_names))
+    _check_reference(question.reference)
+    return question
+
+
+def parse_query(query: str) -> Terms:
+    """The terms in the query of the streamed form.
+
+    Raises:
+        Problem: malformed_request, naming the field.
+    """
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=16)
+        _refuse_doubles([name for name, _ in pairs])
+        terms = msgspec.convert(dict(pairs), Terms)
+    except msgspec.ValidationError as error:
+        raise Problem("malformed_request", f"query: {error}") from None
+    except ValueError:
+        needed = ", ".join(_FIELDS)
+        raise Problem("malformed_request", f"query: not URL-encoded fields; {needed} are needed") from None
+    _check_reference(terms.reference)
+    return terms
+
+
+def to_lines(numbers: Sequence[str]) -> bytes:
+    """The numbers as lines, exactly one for each, each ended by a newline."""
+    text = "\n".join(numbers)
+    plain = text.isascii() and "\r" not in text and text.count("\n") == len(numbers) - 1
+    if not plain or (len(text) > MAX_LINE_BYTES and max(map(len, numbers)) > MAX_LINE_BYTES):
+        text = "\n".join(number if _is_line(number) else "" for number in numbers)
+    return text.encode("ascii") + b"\n"
+
+
+def _is_line(number: str) -> bool:
+    return number.isascii() and len(number) <= MAX_LINE_BYTES and "\n" not in number and "\r" not in number
+
+
+def _names(pairs: list[tuple[str, object]]) -> list[str]:
+    return [name for name, _ in pairs]
+
+
+def _refuse_doubles(names: list[str]) -> None:
+    """A name given twice: two parsers might take different ones."""
+    for name in (*_FIELDS, "numbers"):
+        if names.count(name) > 1:
+            raise Problem("malformed_request", f"{name}: given twice")
+
+
+def _check_reference(reference: str) -> None:
+    if not reference.isprintable():
+        raise Problem("malformed_request", "reference: only printable characters, on one line")

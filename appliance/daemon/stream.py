@@ -1,0 +1,223 @@
+"""The streamed form: lines in, lines out, any length, constant memory.
+
+A producer reads the body, cuts it after line ends into frames and gives them to the bulk lane; the
+consumer takes the answers in order, makes each one's record durable, and only then writes it. A few
+frames are under way at once. When something fails, the last line is ``!!code`` and the answer ends without its
+final chunk, so that nobody can take it for complete.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+
+from aiohttp import web
+
+from appliance.audit import records
+from appliance.daemon.cutting import Cutter
+from appliance.daemon.policy import Route
+from appliance.daemon.problems import Problem
+from appliance.daemon.requests import Terms
+from appliance.daemon.service import Service
+from appliance.daemon.sockets import Caller
+from appliance.daemon.wire import SERVER
+from appliance.engine.frames import MAX_LINES, Answer
+
+DEPTH = 4
+STALL_SECONDS = 300.0
+DRAIN_SECONDS = 2.0
+
+_Waiting = asyncio.Future[Answer]
+
+
+class ClientGone(Exception):
+    """The caller closed the connection."""
+
+
+class Stream:
+    """One streamed conversion."""
+
+    def __init__(self, service: Service, who: Caller, terms: Terms, route: Route, number: int) -> None:
+        self._service = service
+        self._who = who
+        self._terms = terms
+        self._route = route
+        self._number = number
+        self._limit = service.in_force.roles[who.role].rule.values_per_stream
+        self._queue: asyncio.Queue[_Waiting | Problem | ClientGone | None] = asyncio.Queue(DEPTH)
+        self._read = 0
+        self._answered = 0
+        self._stopping = False
+        self._producer: asyncio.Task[None] | None = None
+        self._response: web.StreamResponse | None = None
+
+    def stop(self) -> None:
+        """Read no further; what was read is still answered, then the stream is cut with ``!!stopping``."""
+        self._stopping = True
+        if self._producer is not None:
+            self._producer.cancel()
+
+    async def run(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Convert the request's body into the response's.
+
+        Raises:
+            Problem: before anything was answered.
+        """
+        self._producer = asyncio.create_task(self._produce(request))
+        try:
+            await self._consume(request)
+            response = await self._begin(request)
+            await self._close_record("complete")
+            await response.write_eof()
+            return response
+        except Problem as problem:
+            if self._response is None:
+                raise
+            return await self._cut(request, self._response, problem.code)
+        except (ConnectionError, ClientGone, TimeoutError):
+            await self._close_record("client_gone")
+            raise ConnectionResetError("the caller is gone") from None
+        finally:
+            await self._end_producer()
+
+    async def _end_producer(self) -> None:
+        assert self._producer is not None  # noqa: S101
+        self._producer.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._producer
+        while not self._queue.empty():
+            left = self._queue.get_nowait()
+            if isinstance(left, asyncio.Future):
+                left.cancel()
+
+    async def _produce(self, request: web.BaseRequest) -> None:
+        """Put the answers-to-be into the queue, in order; last of all None or what went wrong."""
+        end: Problem | ClientGone | None = None
+        try:
+            await self._read_body(request)
+        except Problem as problem:
+            end = problem
+        except TimeoutError:
+            end = Problem("deadline_exceeded")
+        except web.RequestPayloadError:
+            end = ClientGone() if request.transport is None else Problem("malformed_request")
+        except ConnectionError:
+            end = ClientGone()
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
+            end = Problem("stopping")
+        await self._queue.put(end)
+
+    async def _read_body(self, request: web.BaseRequest) -> None:
+        cutter = Cutter(min(MAX_LINES, self._service.buckets[self._who.role].capacity))
+        content = request.content
+        while not content.at_eof():
+            async with asyncio.timeout(STALL_SECONDS):
+                data = await content.readany()
+            for lines, count in cutter.feed(data):
+                await self._submit(lines, count)
+        for lines, count in cutter.finish():
+            await self._submit(lines, count)
+
+    async def _submit(self, lines: bytes, count: int) -> None:
+        self._read += count
+        if self._read > self._limit:
+            raise Problem("too_many_numbers", f"A stream of this role has at most {self._limit} lines.")
+        await self._keep_to_rate(count)
+        self._check_policy()
+        waiting = self._service.lanes.bulk(self._route.source, self._route.target, count, lines)
+        waiting.add_done_callback(_seen)
+        await self._queue.put(waiting)
+
+    async def _keep_to_rate(self, count: int) -> None:
+        """A stream that has begun is slowed down, never cut, for its role's rate."""
+        bucket = self._service.buckets[self._who.role]
+        while wait := bucket.take(count):
+            if math.isinf(wait):  # a reload lowered the limit below one frame
+                raise Problem("rate_limited")
+            await asyncio.sleep(wait)
+
+    def _check_policy(self) -> None:
+        """A ledger loaded since must still allow this, with these generations."""
+        policy = self._service.in_force.roles[self._who.role]
+        policy.route(self._route.source, self._route.target)
+        policy.check_purpose(self._terms.purpose)
+
+    async def _consume(self, request: web.BaseRequest) -> None:
+        while True:
+            waiting = await self._queue.get()
+            if waiting is None:
+                return
+            if isinstance(waiting, Exception):
+                raise waiting
+            answer = await waiting
+            await self._service.record(self._record(answer))
+            response = await self._begin(request)
+            async with asyncio.timeout(STALL_SECONDS):
+                await response.write(answer.lines)
+            self._answered += answer.converted + answer.malformed + answer.unknown
+
+    async def _begin(self, request: web.BaseRequest) -> web.StreamResponse:
+        """The response, its head sent when the first answer is at hand; until then a problem is a problem."""
+        if self._response is None:
+            self._response = web.StreamResponse(
+                headers={
+                    "Content-Type": "text/plain; charset=us-ascii",
+                    "Kagimori-Source": self._route.source,
+                    "Kagimori-Target": self._route.target,
+                    "Server": SERVER,
+                }
+            )
+            self._response.enable_chunked_encoding()
+            await self._response.prepare(request)
+        return self._response
+
+    def _record(self, answer: Answer) -> records.Conversion:
+        return records.Conversion(
+            **self._who._asdict(),
+            source=self._route.source,
+            target=self._route.target,
+            purpose=self._terms.purpose,
+            reference=self._terms.reference,
+            count=answer.converted + answer.malformed + answer.unknown,
+            converted=answer.converted,
+            malformed=answer.malformed,
+            unknown=answer.unknown,
+            stream=self._number,
+        )
+
+    async def _close_record(self, outcome: str) -> None:
+        await self._service.record(
+            records.StreamClosed(
+                **self._who._asdict(),
+                source=self._route.source,
+                target=self._route.target,
+                stream=self._number,
+                count=self._answered,
+                outcome=outcome,
+            )
+        )
+
+    async def _cut(self, request: web.BaseRequest, response: web.StreamResponse, code: str) -> web.StreamResponse:
+        """Say why, end without the final chunk, and read on a little so that the caller gets to see it."""
+        with contextlib.suppress(Problem):
+            await self._close_record(code)
+        with contextlib.suppress(ConnectionError, TimeoutError, web.RequestPayloadError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await response.write(b"!!" + code.encode("ascii") + b"\n")
+                await self._end_producer()
+                if request.transport is not None:
+                    request.transport.write_eof()
+                while not request.content.at_eof():
+                    await request.content.readany()
+        if request.transport is not None:
+            request.transport.close()
+        raise ConnectionResetError("the stream was cut off")
+
+
+def _seen(waiting: _Waiting) -> None:
+    """A failure is the consumer's to tell, but it may have ended before it came to this one."""
+    if not waiting.cancelled():
+        waiting.exception()

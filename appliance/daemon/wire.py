@@ -1,0 +1,77 @@
+"""aiohttp's low-level server, with refusals in our own words: problem documents, also for broken HTTP.
+
+aiohttp writes what it cannot parse into its log and its answers; a body misread as a request could hold
+a number, so neither happens here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from appliance.daemon import log
+from appliance.daemon.problems import Problem
+
+SERVER = "kagimori"
+READ_BUFFER = 1 << 18
+_silent = logging.getLogger("kagimori.http")
+_silent.setLevel(logging.CRITICAL + 1)
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+def problem_response(problem: Problem) -> web.Response:
+    """A refusal as an HTTP response."""
+    return web.Response(body=problem.body(), status=problem.status, headers={**problem.headers, "Server": SERVER})
+
+
+def json_response(body: bytes, status: int = 200) -> web.Response:
+    """An answer in JSON."""
+    return web.Response(body=body, status=status, headers={"Content-Type": "application/json", "Server": SERVER})
+
+
+class _Connection(RequestHandler):
+    """One connection. Only what it says about errors differs from aiohttp's."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """A problem document; the connection is closed afterwards."""
+        if request.writer.output_size > 0 or isinstance(exc, ConnectionError):
+            raise ConnectionError("an answer has begun, or nobody waits for it: the connection can only be closed")
+        if status >= 500 and exc is not None:
+            log.defect("request failed", exc)
+        problem = Problem("internal" if status >= 500 else "malformed_request")
+        response = problem_response(problem)
+        response.force_close()
+        return response
+
+
+class Server(web.Server):
+    """Serves one role's connections with a handler."""
+
+    def __init__(self, handler: Handler) -> None:
+        super().__init__(handler)
+
+    def __call__(self) -> RequestHandler:
+        """A protocol for a new connection."""
+        return _Connection(
+            self,
+            loop=self._loop,
+            logger=_silent,
+            access_log=None,  # type: ignore[arg-type]  # None switches it off
+            tcp_keepalive=False,
+            keepalive_timeout=600.0,
+            lingering_time=2.0,
+            read_bufsize=READ_BUFFER,
+            auto_decompress=False,
+        )

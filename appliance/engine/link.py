@@ -1,0 +1,271 @@
+"""One running engine as the daemon sees it: its process, its socket, its frames in flight, its deadline.
+
+Up to `WINDOW` frames are in flight, so that the engine finds the next one waiting when it has
+answered one. An engine answers in order; one that takes longer than the deadline for the oldest frame,
+or sends anything but the answer expected, is killed. An idle one is asked for a sign of life.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from appliance.engine import frames
+from appliance.engine.frames import Answer, Failed, Frame, FrameError, Hello, Kind
+
+WINDOW = 2
+START_SECONDS = 30.0
+SOCKET_BUFFER = 1 << 20
+_PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+
+
+class Work(Protocol):
+    """Something for an engine to convert: ``count`` lines, and who wants to know."""
+
+    source: str
+    target: str
+    count: int
+    lines: bytes
+
+    def answered(self, answer: Answer) -> None:
+        """The engine's answer."""
+
+    def refused(self, code: str) -> None:
+        """The engine refused it, or it cannot be done; ``code`` is a problem code."""
+
+
+class EngineFailed(Exception):
+    """An engine could not be started."""
+
+    def __init__(self, failure: Failed) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+def defect(message: str) -> Failed:
+    """A failure that the engine did not name itself."""
+    return Failed(reason="defect", message=message, hint=None, exit_code=70)
+
+
+class Link(asyncio.Protocol):
+    """The socket side of an engine.
+
+    ``on_free`` is called when it can take a frame, ``on_lost`` with the work in flight when it is gone.
+    """
+
+    def __init__(
+        self, deadline: float, on_free: Callable[[], None], on_lost: Callable[[Link, list[Work]], None]
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._deadline = deadline
+        self._on_free = on_free
+        self._on_lost = on_lost
+        self._reader = frames.FrameReader()
+        self._in_flight: deque[tuple[int, Work | None]] = deque()  # None: a ping
+        self._last_request = 0
+        self._since = self._loop.time()  # when the oldest frame in flight became the oldest, or idleness began
+        self._process: asyncio.subprocess.Process | None = None
+        self._transport: asyncio.Transport | None = None
+        self._tick: asyncio.TimerHandle | None = None
+        self._greeting: asyncio.Future[Hello] = self._loop.create_future()
+        self._gone = asyncio.Event()
+        self.closing = False
+        self._killed_for: str | None = None
+        self.failure: Failed | None = None
+        self.answered = 0  # lines, for the status
+        self.started = self._since
+
+    @classmethod
+    async def start(
+        cls,
+        config: Path,
+        deadline: float,
+        on_free: Callable[[], None],
+        on_lost: Callable[[Link, list[Work]], None],
+    ) -> Link:
+        """Start an engine process and wait until it serves.
+
+        Raises:
+            EngineFailed: it does not; its own last words if it had any.
+        """
+        link = cls(deadline, on_free, on_lost)
+        ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER)
+        with theirs:
+            link._process = await _spawn(config, theirs)
+        try:
+            await link._loop.create_connection(lambda: link, sock=ours)
+            async with asyncio.timeout(START_SECONDS):
+                await asyncio.shield(link._greeting)
+        except TimeoutError:
+            link.kill(f"did not serve within {START_SECONDS:g} s")
+            raise EngineFailed(defect(await link.wait_end())) from None
+        except EngineFailed:
+            how = await link.wait_end()
+            raise EngineFailed(link.failure or defect(how)) from None
+        except BaseException:
+            link.kill("the daemon gave up starting it")
+            await link.wait_end()
+            raise
+        link._tick = link._loop.call_later(link._tick_seconds, link._look)
+        return link
+
+    @property
+    def hello(self) -> Hello:
+        """What the engine said when it began to serve."""
+        return self._greeting.result()
+
+    @property
+    def load(self) -> int:
+        """Frames in flight."""
+        return len(self._in_flight)
+
+    @property
+    def free(self) -> bool:
+        """Whether it can take a frame now."""
+        return len(self._in_flight) < WINDOW and not self.closing
+
+    def send(self, work: Work) -> None:
+        """Give the engine a frame of work."""
+        self._put(frames.pack_convert(self._last_request + 1, work.source, work.target, work.count, work.lines), work)
+
+    def _put(self, frame: bytes, work: Work | None) -> None:
+        assert self._transport is not None  # noqa: S101 -- only a started link is handed out
+        self._last_request += 1
+        if not self._in_flight:
+            self._since = self._loop.time()
+        self._in_flight.append((self._last_request, work))
+        self._transport.write(frame)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio: the socket is ready."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 -- a stream socket has one
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """asyncio: bytes from the engine."""
+        try:
+            for frame in self._reader.feed(data):
+                self._take(frame)
+        except FrameError as error:
+            self.kill(f"broke the protocol: {error.message}")
+
+    def _take(self, frame: Frame) -> None:
+        match frame.kind:
+            case Kind.HELLO if not self._greeting.done():
+                self._greeting.set_result(frames.read_record(frame, Hello))
+            case Kind.FAILED:
+                self.failure = frames.read_record(frame, Failed)
+            case Kind.ANSWER | Kind.ERROR | Kind.PONG:
+                self._settle(frame)
+            case _:
+                raise FrameError(f"frame {frame.kind.name}: not for a daemon")
+
+    def _settle(self, frame: Frame) -> None:
+        if not self._in_flight or self._in_flight[0][0] != frame.request:
+            raise FrameError(f"frame {frame.kind.name}: answers a question that was not asked")
+        work = self._in_flight[0][1]
+        if (work is None) != (frame.kind is Kind.PONG):
+            raise FrameError(f"frame {frame.kind.name}: not the answer to that question")
+        answer = frames.read_answer(frame, work.count) if work and frame.kind is Kind.ANSWER else None
+        code = frames.read_error(frame) if frame.kind is Kind.ERROR else None
+        self._in_flight.popleft()
+        self._since = self._loop.time()
+        if work is not None and answer is not None:
+            self.answered += work.count
+            work.answered(answer)
+        elif work is not None and code is not None:
+            work.refused(code)
+        if self.closing and not self._in_flight:
+            self._hang_up()
+        self._on_free()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """asyncio: the engine's end is closed: it died, or it ends as asked."""
+        if self._tick is not None:
+            self._tick.cancel()
+        orphans = [work for _, work in self._in_flight if work is not None]
+        self._in_flight.clear()
+        self.closing = True
+        self._gone.set()
+        if not self._greeting.done():
+            self._greeting.set_exception(EngineFailed(self.failure or defect("the engine died before it could serve")))
+            self._greeting.exception()  # seen, even if nobody waits any more
+        self._on_lost(self, orphans)
+
+    @property
+    def _tick_seconds(self) -> float:
+        return min(1.0, self._deadline / 4)
+
+    def _look(self) -> None:
+        """Now and then: has the oldest frame waited too long; is an idle engine alive?"""
+        waited = self._loop.time() - self._since
+        if waited >= self._deadline and self._in_flight:
+            self.kill(f"gave no answer for {self._deadline:g} s")
+            return
+        if waited >= self._deadline and not self.closing:
+            self._put(frames.pack(Kind.PING, self._last_request + 1), None)
+        self._tick = self._loop.call_later(self._tick_seconds, self._look)
+
+    def kill(self, why: str) -> None:
+        """SIGKILL: an engine in a token module's call heeds nothing else."""
+        self._killed_for = self._killed_for or why
+        self.closing = True
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def close(self) -> None:
+        """Let the engine answer what it has, then end."""
+        self.closing = True
+        if not self._in_flight:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    async def wait_end(self) -> str:
+        """Wait until the socket is closed and the process is gone; how it ended, in a few words."""
+        if self._transport is not None:
+            await self._gone.wait()
+        assert self._process is not None  # noqa: S101 -- set by start before anybody can wait
+        try:
+            async with asyncio.timeout(self._deadline):
+                code = await self._process.wait()
+        except TimeoutError:
+            self.kill("did not end after its socket was closed")
+            code = await self._process.wait()
+        if self._killed_for is not None:
+            return self._killed_for
+        if self.failure is not None:
+            return self.failure.message
+        return f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+
+async def _spawn(config: Path, theirs: socket.socket) -> asyncio.subprocess.Process:
+    """A fresh interpreter (never a fork): the same code as the daemon's, wherever that lies."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",
+        "-m",
+        "appliance.engine",
+        "--config",
+        str(config.absolute()),
+        "--fd",
+        str(theirs.fileno()),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        pass_fds=(theirs.fileno(),),
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(_PACKAGE_ROOT)},
+    )
