@@ -39,7 +39,7 @@ class AuditStore:
 
     @classmethod
     def open(cls, directory: Path) -> AuditStore:
-        """Open or create the store in ``directory``.
+        """Open the store in ``directory``, which must exist; the file is made if it is not there.
 
         Raises:
             AuditUnusable: the system refuses, or it is no regular file.
@@ -48,12 +48,12 @@ class AuditStore:
         """
         path = directory / FILE_NAME
         try:
-            directory.mkdir(mode=0o750, parents=True, exist_ok=True)
             flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             descriptor = os.open(path, flags, 0o640)
         except OSError as error:
             raise AuditUnusable(
-                f"audit store {path}: {error.strerror}", "check [audit] directory in the configuration"
+                f"audit store {path}: {error.strerror}",
+                "[audit] directory must exist and be writable; it is not made here, lest a disk not mounted go unnoticed",
             ) from None
         store = cls(path, descriptor)
         try:

@@ -103,11 +103,11 @@ def _sync_directory(directory: Path) -> None:
 def _locked(directory: Path) -> Iterator[None]:
     """Engines start side by side; the mark moves by one of them at a time."""
     try:
-        directory.mkdir(mode=0o750, parents=True, exist_ok=True)
         descriptor = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
     except OSError as error:
         raise HeadmarkUnusable(
-            f"state directory {directory}: {error.strerror}", "check [state] directory in the configuration"
+            f"state directory {directory}: {error.strerror}",
+            "[state] directory must exist and be writable; it is not made here, lest a lost one go unnoticed",
         ) from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
