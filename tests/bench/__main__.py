@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -129,6 +130,7 @@ def measure_requests(world: World, ours: Subject, seconds: float, rounds: int, t
 def run(folder: Path, *, rounds: int, stream_lines: int, seconds: float) -> Figures:
     """The whole benchmark in ``folder``."""
     world = build_world(folder)
+    os.environ["SOFTHSM2_CONF"] = world.env["SOFTHSM2_CONF"]
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("Measuring", total=4 * rounds)
 

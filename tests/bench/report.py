@@ -44,7 +44,11 @@ def table(figures: dict[str, Any]) -> Table:
     row("engine, text to text", f"{rate['engine']:,.0f}/s", f"{share:.1%} of the limit", "≥ 25 %", share >= 0.25)
     row("", "", f"{over:.1f}× fastfpe", "≥ 25×", over >= 25)
     row("fastfpe, key in process memory", f"{rate['fastfpe']:,.0f}/s")
-    row("naive one-shot PKCS#11", f"{rate['naive_pkcs11']:,.0f}/s", f"engine: {engine['engine_over_naive_pkcs11']:,.0f}×")
+    row(
+        "naive one-shot PKCS#11",
+        f"{rate['naive_pkcs11']:,.0f}/s",
+        f"engine: {engine['engine_over_naive_pkcs11']:,.0f}×",
+    )
     for name, part in (("socket as text, audit on", "stream"), ("the same, longest stream", "long_stream")):
         seen = figures[part]
         of_limit = seen["stream_of_token_limit"]
