@@ -1,7 +1,7 @@
 """One bulk stream B → E through the hub's socket, file to file, with the hub kit's own client.
 
-Run as ``python -m tests.bench.streamer SOCKET INPUT OUTPUT PURPOSE`` in a process of its own, so that its memory is its own.
-Prints one line of JSON: lines, seconds, peak memory of this process in MB.
+Run as ``python -m tests.bench.streamer SOCKET INPUT OUTPUT PURPOSE`` in a process of its own, so that
+its memory is its own. Prints one line of JSON: lines, seconds, peak memory of this process in MB.
 """
 
 from __future__ import annotations

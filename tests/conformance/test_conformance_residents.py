@@ -25,5 +25,5 @@ def test_residents_come_back_and_no_two_are_alike(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     distinct = json.loads(done.stdout)
     assert [distinct[name] for name in ("resident", "spin", "common", *SECTORS)] == [COUNT] * 9
-    # A number of one sector that is by chance also a sPIN or another sector's: expected 21 * COUNT**2 / 36**11 = 1.6e-6.
+    # By chance, a number of one sector could be another's, too: expected 21 * COUNT**2 / 36**11 = 1.6e-6 times.
     assert distinct["sPIN and all sectors together"] == 7 * COUNT
