@@ -10,8 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from appliance.ledger.errors import CertificateInvalid
+from appliance.ledger.errors import LedgerError
 from appliance.ledger.roster import Person, decode_certificate
+from appliance.ledger.text import require_line
 from keyceremony.errors import CardRefused
 from keyceremony.words import words_of
 from keyceremony.workspace import create, read
@@ -30,10 +31,11 @@ def load(path: Path) -> Person:
     """
     try:
         person = msgspec.json.decode(read(path), type=Person)
+        require_line("name", person.name)
         certificate_of(person)
     except msgspec.MsgspecError as error:
         raise CardRefused(f"{path}: not a participant card ({error})", "make one with keyceremony enroll") from None
-    except CertificateInvalid as error:
+    except LedgerError as error:
         raise CardRefused(f"{path}: {error.reason}", "make a new card with keyceremony enroll") from None
     return person
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
 from collections.abc import Sequence
@@ -9,9 +10,10 @@ from collections.abc import Sequence
 import click
 
 from appliance.errors import KagimoriError
+from keyceremony import screen
 from keyceremony.commands import approve, enroll, execute, inspect, plan
 
-INTERRUPTED = 1
+FAILED = 1
 DEFECT = 70
 
 
@@ -55,6 +57,9 @@ for _command in (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with its documented exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks Japanese still shows what it can
     sys.exit(run(arguments))
 
 
@@ -71,7 +76,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt, EOFError):
-        return _say("stopped; nothing was written", None, INTERRUPTED)
+        return _say("stopped; nothing was written", None, FAILED)
+    except OSError as error:
+        return _say(
+            f"{error.filename or 'input or output'}: {error.strerror}", "check path, permissions and disk", FAILED
+        )
     except Exception as error:  # a traceback might show a secret: only kind and place are told
         place = traceback.extract_tb(error.__traceback__)[-1]
         return _say(
@@ -82,9 +91,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say(message: str, hint: str | None, code: int) -> int:
-    click.echo(f"error: {message}", err=True)
+    click.echo(f"error: {screen.visible(message)}", err=True)
     if hint:
-        click.echo(f"hint: {hint}", err=True)
+        click.echo(f"hint: {screen.visible(hint)}", err=True)
     return code
 
 

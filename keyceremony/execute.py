@@ -64,7 +64,7 @@ def execute(prepared: Prepared, token: Token, run: Run) -> LedgerState:
         state = chain.verify(grown, prepared.anchor)
         staging.stage(prepared.ledger, happened.sequence, prepared.authorization, signed)
         creations.keep()
-    staging.complete(prepared.ledger, prepared.anchor, happened.sequence)
+    staging.complete(prepared.ledger, prepared.anchor, prepared.paper.data, happened.sequence)
     return state
 
 

@@ -107,8 +107,20 @@ def load_ledger(folder: Path, anchor: str | None) -> tuple[dict[str, bytes], Led
             raise
         raise InterruptedRun(
             f"{error.message}: an execute was interrupted; what it did is safe in {workspace.pending_folder(folder)}",
-            f"complete it: keyceremony execute {workspace.plan_path(folder, len(held) // 2 + 1)} …",
+            f"run keyceremony execute {workspace.plan_path(folder, len(held) // 2 + 1)} again: it completes the ledger",
         ) from None
+
+
+def state_before(paper: Paper, ledger: Path, anchor: str) -> LedgerState | None:
+    """The state that a plan went on, if it is in the ledger already; else the present one."""
+    held, state = load_ledger(ledger, anchor)
+    if state is None or paper.plan.sequence > state.sequence:
+        return state
+    entry = held[chain.authorization_name(paper.plan.sequence)]
+    if chain.open_authorization(entry).plan_bytes != paper.data:
+        return state
+    entries = chain.verify_entries(held, anchor)
+    return entries[paper.plan.sequence - 2].state if paper.plan.sequence > 1 else None
 
 
 def present_state(paper: Paper, ledger: Path | None, anchor: str | None) -> LedgerState | None:

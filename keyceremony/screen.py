@@ -27,16 +27,23 @@ def console(*, stderr: bool = False) -> Console:
 
 def line(out: Console, text: str = "") -> None:
     """One line, never folded, so that commands and digests can be copied."""
-    out.print(text, soft_wrap=True)
+    out.print(visible(text), soft_wrap=True)
+
+
+def visible(text: str) -> str:
+    """The text with everything that does not show, or turns other text round, written as an escape."""
+    return "".join(letter if letter.isprintable() or letter == "\u3000" else ascii(letter)[1:-1] for letter in text)
 
 
 def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     """A simple table that also reads well in a pipe or on paper."""
-    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    made = Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False
+    )
     for heading in headings:
         made.add_column(heading, overflow="fold")
     for row in rows:
-        made.add_row(*row)
+        made.add_row(*("\n".join(map(visible, cell.split("\n"))) for cell in row))
     return made
 
 

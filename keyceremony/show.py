@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from rich.console import Console
 
-from appliance.ledger import certificate
+from appliance.ledger import certificate, fold
 from appliance.ledger.actions import DomainSpec, Found, Generate, KeyAction, action_name
 from appliance.ledger.cms import Signed
 from appliance.ledger.fold import LedgerState
-from appliance.ledger.keys import Effect, KeyBook
 from appliance.ledger.plan import Plan, digest
 from appliance.ledger.roster import Person, Roster
 from appliance.ledger.text import render_instant
@@ -59,38 +56,30 @@ def _previous(decoded: Plan, state: LedgerState | None) -> str:
     if state is None:
         return f"{decoded.previous} (not compared: no verified ledger given)"
     if state.head == decoded.previous:
-        return f"{decoded.previous}, the ledger's present head"
-    return f"{decoded.previous}, which is NOT the ledger's present head {state.head}"
+        return f"{decoded.previous}, the head of ledger entry {state.sequence}"
+    return f"{decoded.previous}, which is NOT the ledger's head {state.head}"
 
 
 def _key_actions(out: Console, decoded: Plan, state: LedgerState | None) -> None:
     actions = [action for action in decoded.actions if not isinstance(action, Found)]
-    stale = state is None or state.head != decoded.previous
-    effects = None if stale or state is None else _effects(state, actions)
+    fits = state is not None and state.head == decoded.previous
+    effects = fold.plan_effects(state, decoded) if fits else None
     rows = []
     for index, action in enumerate(actions):
         change = "?" if effects is None else f"{effects[index].before or 'no key'} → {effects[index].after}"
-        title = _title(action, state)
-        rows.append([str(index + 1), action_name(action), f"{action.generation}{title}", change, _detail(action)])
-    heading = "Actions, carried out in this order, all or none"
-    out.print(screen.table(heading, ["", "action", "key", "before → after", "what it means"], rows))
-
-
-def _effects(state: LedgerState, actions: Iterable[Generate | KeyAction]) -> list[Effect]:
-    book = KeyBook(state.tree, state.keys)
-    return [book.carry_out(action) for action in actions]
+        parent = action.parent or "the root" if isinstance(action, Generate) else ""
+        rows.append([str(index + 1), action_name(action), action.generation, parent, change, _title(action, state)])
+    headings = ["", "action", "key", "under", "before → after", "domain"]
+    out.print(screen.table("Actions, carried out in this order, all or none", headings, rows))
+    screen.line(out)
+    for name in dict.fromkeys(action_name(action) for action in actions):
+        screen.line(out, f"   {name}: {_MEANINGS[name]}")
+    screen.line(out)
 
 
 def _title(action: Generate | KeyAction, state: LedgerState | None) -> str:
     domain = action.generation.rpartition(".")[0]
-    return f"\n{state.titles[domain]}" if state is not None and domain in state.titles else ""
-
-
-def _detail(action: Generate | KeyAction) -> str:
-    meaning = _MEANINGS[action_name(action)]
-    if isinstance(action, Generate):
-        return f"{meaning}\nparent: {action.parent or 'none (directly under the root)'}"
-    return meaning
+    return state.titles.get(domain, "") if state is not None else ""
 
 
 def signatures(out: Console, signed: Signed, roster: Roster | None) -> None:

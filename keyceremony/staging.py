@@ -47,16 +47,36 @@ def staged(ledger: Path, sequence: int) -> tuple[bytes, bytes] | None:
     return (workspace.read(first), workspace.read(second)) if first.is_file() and second.is_file() else None
 
 
-def complete(ledger: Path, anchor: str, sequence: int) -> LedgerState | None:
+def check_none_waits(plan: Path, sequence: int) -> None:
+    """Raises InterruptedRun when the outcome of a plan of that number waits beside the plan's file."""
+    if (plan.parent / chain.outcome_name(sequence)).exists():
+        raise InterruptedRun(
+            f"{plan}: a plan of this number was carried out, and its outcome waits for the ledger",
+            "run keyceremony execute on it again: it completes the ledger",
+        )
+
+
+def complete(ledger: Path, anchor: str, plan: bytes, sequence: int) -> LedgerState | None:
     """Put what waits into the ledger, once more verified, and take it out of the pending folder; None: nothing waits.
+
+    Args:
+        ledger: its folder.
+        anchor: its trust anchor.
+        plan: the bytes of the plan that is meant.
+        sequence: its number.
 
     Raises:
         LedgerError: what waits does not go on this ledger.
-        InterruptedRun: the ledger's folder could not be written; what waits is kept.
+        InterruptedRun: another plan's outcome waits, or the ledger's folder could not be written; what waits is kept.
     """
     waiting = staged(ledger, sequence)
     if waiting is None:
         return None
+    if chain.open_authorization(waiting[0]).plan_bytes != plan:
+        raise InterruptedRun(
+            f"{workspace.pending_folder(ledger)}: the outcome of another plan {sequence} waits there",
+            "that plan was carried out: find it (pending/withdrawn, perhaps), and execute it to complete the ledger",
+        )
     held = files.read(ledger)
     grown = {**held, **dict(zip(_names(sequence), waiting, strict=True))}
     state = chain.verify(grown, anchor)
@@ -70,8 +90,9 @@ def complete(ledger: Path, anchor: str, sequence: int) -> LedgerState | None:
 def _append(ledger: Path, sequence: int, waiting: tuple[bytes, bytes]) -> None:
     try:
         files.append(ledger, sequence, *waiting)
-    except KagimoriError as error:
+    except (KagimoriError, KeyboardInterrupt) as error:
+        reason = error.message if isinstance(error, KagimoriError) else "stopped"
         raise InterruptedRun(
-            f"{error.message}; the plan was carried out, and its outcome waits in {workspace.pending_folder(ledger)}",
+            f"{reason}; the plan was carried out, and its outcome waits in {workspace.pending_folder(ledger)}",
             "put the cause right and run the same command again: it completes the ledger",
         ) from error

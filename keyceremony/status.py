@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -86,12 +86,12 @@ def _refusal(paper: Paper, state: LedgerState | None, now: datetime) -> Kagimori
     return None
 
 
-def next_command(found: Survey, arguments: Sequence[str]) -> list[str]:
+def next_command(found: Survey, arguments: Callable[..., Sequence[str]]) -> list[str]:
     """The exact command to type next; empty when nothing is to be done.
 
     Args:
         found: what `survey` found.
-        arguments: the options that say where the ledger is.
+        arguments: gives the options that say where the ledger is, and the module if asked ``with_module``.
     """
     for pending in found.pending:
         path = str(pending.paper.path)
@@ -99,14 +99,15 @@ def next_command(found: Survey, arguments: Sequence[str]) -> list[str]:
             return ["keyceremony", "withdraw", path]
         if pending.missing:
             person = pending.missing[0].id
-            return ["keyceremony", "approve", path, "--as", person, "--token", person, *arguments]
-        return ["keyceremony", "execute", path, *arguments]
+            return ["keyceremony", "approve", path, "--as", person, "--token", person, *arguments(with_module=True)]
+        return ["keyceremony", "execute", path, *arguments(with_module=True)]
+    where = arguments(with_module=False)
     if found.state is None:
-        return ["keyceremony", "plan", "genesis", "SETUP.toml", *arguments]
+        return ["keyceremony", "plan", "genesis", "SETUP.toml", *where]
     made = [str(g) for g, key in sorted(found.state.keys.items()) if key.state is KeyState.GENERATED]
     if made:
         actions = [f"activate {generation}" for generation in made]
-        return ["keyceremony", "plan", "keys", *actions, "--title", "Activate the new keys", *arguments]
+        return ["keyceremony", "plan", "keys", *actions, "--title", "Activate the new keys", *where]
     return []
 
 

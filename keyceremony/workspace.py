@@ -45,6 +45,11 @@ def pending_plans(ledger: Path) -> list[Path]:
     return sorted(pending_folder(ledger).glob("[0-9]*.plan.json"))
 
 
+def is_pending(plan: Path, ledger: Path) -> bool:
+    """Whether the plan lies in the ledger's pending folder."""
+    return plan.absolute().parent.resolve() == pending_folder(ledger).resolve()
+
+
 def read(path: Path) -> bytes:
     """The file's bytes.
 

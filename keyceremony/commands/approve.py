@@ -14,7 +14,7 @@ from appliance.ledger.errors import naming
 from appliance.ledger.plan import parse as parse_plan
 from appliance.ledger.roster import Person
 from keyceremony import approve as approving
-from keyceremony import papers, screen, secrets, show, signers, workspace
+from keyceremony import papers, screen, secrets, show, signers, staging, workspace
 from keyceremony.cards import certificate_of
 from keyceremony.commands.options import PATH, OwnKey, Where, with_own_key, with_where
 
@@ -31,7 +31,7 @@ def show_command(file: Path, where: Where) -> None:
     paper, signed = _plan_or_signed(file)
     state = None
     if where.ledger_if_given is not None and where.anchor_if_given is not None:
-        _, state = papers.load_ledger(where.ledger, where.anchor)
+        state = papers.state_before(paper, where.ledger, where.anchor)
     show.plan(console, paper.data, paper.plan, state)
     if signed is not None:
         show.signatures(console, signed, papers.roster_if_known(paper.plan, state))
@@ -92,5 +92,6 @@ def _signer(where: Where, person: Person, own: OwnKey) -> Iterator[cms.Signer]:
 def withdraw_command(plan: Path) -> None:
     """Put PLAN and its approvals away (into a folder 'withdrawn' beside it), so that another can be drafted."""
     paper = papers.load_plan(plan)
+    staging.check_none_waits(plan, paper.plan.sequence)
     folder = workspace.put_away(plan, paper.plan.sequence, workspace.WITHDRAWN)
     screen.line(screen.console(), f"Withdrawn: plan {paper.plan.sequence} is now in {folder}")

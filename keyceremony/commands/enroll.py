@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from appliance.ledger.roster import Person, PersonId, Role
+from appliance.ledger.text import require_line
 from keyceremony import cards, enroll, screen, secrets
 from keyceremony.commands.options import PATH, OwnKey, Where, with_own_key, with_where
 from keyceremony.errors import UsageProblem
@@ -29,6 +30,7 @@ def command(person_id: str, name: str, role: Role, out: Path, own: OwnKey, where
     words: they are compared there, so that nobody else's card is taken for yours.
     """
     _check_id(person_id)
+    require_line("--name", name)
     check_absent(out)
     if own.pem is not None:
         check_absent(own.pem)

@@ -43,7 +43,7 @@ def command(plan: Path, approvals: tuple[Path, ...], where: Where, ask_pin: bool
     if not folder.parent.is_dir():
         raise UsageProblem(f"{folder.parent}: no such folder", "check --ledger")
     with workspace.locked(folder), _stopped_by_sigterm():
-        state = staging.complete(folder, pinned, paper.plan.sequence)
+        state = staging.complete(folder, pinned, paper.data, paper.plan.sequence)
         if state is not None:
             screen.line(
                 screen.console(), "An execute of this plan had been cut off after its work; the ledger is now complete."
@@ -53,7 +53,8 @@ def command(plan: Path, approvals: tuple[Path, ...], where: Where, ask_pin: bool
             prepared = prepare(folder, pinned, paper, given, now=datetime.now(UTC))
             state = _on_token(where, prepared, ask_pin=ask_pin, operator=operator)
         _report(state)
-        workspace.put_away(plan, paper.plan.sequence, workspace.CARRIED_OUT)
+        if workspace.is_pending(plan, folder):
+            workspace.put_away(plan, paper.plan.sequence, workspace.CARRIED_OUT)
 
 
 def _on_token(where: Where, prepared: Prepared, *, ask_pin: bool, operator: str | None) -> LedgerState:

@@ -99,7 +99,7 @@ def _show_orphans(out: Console, where: Where, state: LedgerState) -> None:
 
 
 def _show_next(out: Console, found: Survey, where: Where) -> None:
-    command = surveying.next_command(found, where.arguments())
+    command = surveying.next_command(found, where.arguments)
     if not command:
         screen.line(out, "Nothing waits.")
         return

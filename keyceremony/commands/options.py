@@ -109,9 +109,14 @@ class Where:
         """The PIN's file, or None: ask."""
         return self._pick(self.pin_file_given, lambda file: file.token.pin_file)
 
-    def arguments(self) -> list[str]:
+    def arguments(self, *, with_module: bool) -> list[str]:
         """Where the ledger is, as arguments of another command line."""
-        given = {"--config": self.config, "--ledger": self.ledger_given, "--anchor": self.anchor_given}
+        given = {
+            "--config": self.config,
+            "--ledger": self.ledger_given,
+            "--anchor": self.anchor_given,
+            "--module": self.module_given if with_module else None,
+        }
         return [word for name, value in given.items() if value is not None for word in (name, str(value))]
 
 

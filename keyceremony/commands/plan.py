@@ -93,5 +93,5 @@ def _write(where: Where, plan: Plan, out: Path | None) -> papers.Paper:
     screen.line(console, f"   file     {path}")
     screen.line(console, f"   expires  {plan.expires}")
     screen.read_aloud(console, "This plan", paper.words, paper.digest)
-    screen.line(console, f"Next: {shlex.join(['keyceremony', 'show', str(path), *where.arguments()])}")
+    screen.line(console, f"Next: {shlex.join(['keyceremony', 'show', str(path), *where.arguments(with_module=False)])}")
     return paper
