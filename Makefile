@@ -29,8 +29,8 @@ lint: $(PROJECT) ## Check style, types and the direction of imports
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(PROJECT) softhsm ## Measure everything side by side; writes bench.json
-	@$(BIN)/python -m tests.bench
+bench: $(PROJECT) softhsm ## Measure everything side by side; writes bench.json (ARGS=--quick for a first impression)
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 clean: ## Remove .venv, var/ (all state of the demo) and caches
 	rm -rf $(VENV) var build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache bench.json
