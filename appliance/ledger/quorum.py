@@ -121,13 +121,18 @@ def _approval(plan: Plan, signature: Signature, roster: Roster) -> Approval:
 
 
 def _person(holder: Certificate, roster: Roster) -> Person:
-    for person in roster.people:
-        known = decode_certificate(f"roster: {person.id}: certificate", person.certificate)
-        if known.der == holder.der:
+    known = [(person, _certificate_of(person)) for person in roster.people]
+    for person, certificate in known:
+        if certificate.der == holder.der:
             return person
-        if known.key_identity == holder.key_identity:
+    for person, certificate in known:
+        if certificate.key_identity == holder.key_identity:
             raise StrangeSigner(f"signed with the key of {person.id}, but under another certificate than the roster's")
     raise StrangeSigner(f"signed by {holder.subject}, who is not in the roster")
+
+
+def _certificate_of(person: Person) -> Certificate:
+    return decode_certificate(f"roster: {person.id}: certificate", person.certificate)
 
 
 def _require_distinct(approved: tuple[Approval, ...]) -> None:
@@ -135,7 +140,7 @@ def _require_distinct(approved: tuple[Approval, ...]) -> None:
     seen: dict[object, str] = {}
     for approval in approved:
         person = approval.person
-        key = decode_certificate(f"roster: {person.id}: certificate", person.certificate).key_identity
+        key = _certificate_of(person).key_identity
         if person.id in seen:
             raise ApprovedTwice(f"{person.id} approved twice; each person counts once")
         if key in seen:
