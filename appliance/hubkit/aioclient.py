@@ -36,8 +36,8 @@ class AsyncClient:
 
     Args:
         socket_path: the role's socket.
-        timeout: seconds that one answer may take; in a stream, that nothing may arrive (so a slow
-            producer of lines needs a longer one).
+        timeout: seconds that one answer may take; in a stream, that nothing may arrive, a minute added
+            because a role's rate limit can hold a stream that long (a slow producer of lines needs more).
         retry: None (the default) never tries twice.
         connections: the most that are open at a time.
     """
@@ -98,7 +98,7 @@ class AsyncClient:
                 _BASE + wire.stream_target(source, target, purpose, reference),
                 data=body,
                 headers={"Content-Type": wire.TEXT},
-                timeout=aiohttp.ClientTimeout(total=None, sock_read=self._timeout),
+                timeout=aiohttp.ClientTimeout(total=None, sock_read=self._timeout + wire.RATE_WAIT),
             )
         try:
             with _translating(body):

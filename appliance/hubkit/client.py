@@ -27,7 +27,8 @@ class Client:
 
     Args:
         socket_path: the role's socket.
-        timeout: seconds that one answer may take; in a stream, that nothing may move.
+        timeout: seconds that one answer may take; in a stream, that nothing may move, a minute added
+            because a role's rate limit can hold a stream that long.
         retry: None (the default) never tries twice.
     """
 
@@ -81,7 +82,8 @@ class Client:
             wire.stream_target(source, target, purpose, reference),
             {"Content-Type": wire.TEXT, "Transfer-Encoding": "chunked", "Connection": "close"},
         )
-        duplex = transport.Duplex(transport.connect(self._path, self._timeout), request, iter(outgoing), self._timeout)
+        sock = transport.connect(self._path, self._timeout)
+        duplex = transport.Duplex(sock, request, iter(outgoing), self._timeout + wire.RATE_WAIT)
         try:
             return ConvertedStream(duplex, outgoing, source, target)
         except BaseException:

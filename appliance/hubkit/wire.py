@@ -20,6 +20,7 @@ JSON = "application/json"
 TEXT = "text/plain"
 SOURCE_HEADER = "Kagimori-Source"
 TARGET_HEADER = "Kagimori-Target"
+RATE_WAIT = 60.0  # seconds; limits are per minute
 LARGEST_ANSWER = 64 * 1024 * 1024  # bytes of a JSON answer; streams have no limit
 
 

@@ -22,6 +22,7 @@ from appliance.hubkit import (
     Refused,
     Retry,
     StreamBroken,
+    wire,
 )
 from appliance.hubkit.aioclient import AsyncClient
 from appliance.hubkit.errors import HubkitError
@@ -113,7 +114,9 @@ def test_hung_up_or_not_http_or_too_slow(serve_raw: Any, sock: Path) -> None:
     asyncio.run(run())
 
 
-def test_an_answer_too_late(serve: Any, sock: Path) -> None:
+def test_an_answer_too_late(serve: Any, sock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "RATE_WAIT", 0.0)
+
     async def slow(request: web.Request) -> web.StreamResponse:
         await asyncio.sleep(0.5)
         return web.Response()

@@ -26,6 +26,7 @@ from appliance.hubkit import (
     Refused,
     Retry,
     StreamBroken,
+    wire,
 )
 
 WHY = {"purpose": "exchange", "reference": "case-1"}
@@ -288,7 +289,11 @@ class TestStream:
         with Client(sock) as client, pytest.raises(OSError, match="the register's disk is gone"):
             list(client.convert_stream("sspin.B", "sspin.E", failing(), **WHY))
 
-    def test_a_stream_that_stands_still_times_out(self, serve: Any, sock: Path) -> None:
+    def test_a_stream_that_stands_still_times_out(
+        self, serve: Any, sock: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(wire, "RATE_WAIT", 0.0)
+
         async def stuck(request: web.Request) -> web.StreamResponse:
             await asyncio.sleep(0.6)
             return web.Response()
@@ -297,7 +302,8 @@ class TestStream:
         with Client(sock, timeout=0.2) as client, pytest.raises(AnswerTimeout, match=r"stood still for 0\.2 s"):
             client.convert_stream("sspin.B", "sspin.E", ["ABC"], **WHY)
 
-    def test_a_slow_producer_does_not_time_out(self, serve: Any, sock: Path) -> None:
+    def test_a_slow_producer_does_not_time_out(self, serve: Any, sock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(wire, "RATE_WAIT", 0.0)
         serve(mirror)
 
         def slow() -> Iterator[str]:

@@ -1,0 +1,108 @@
+"""``python softhsm-config/demo``: the whole scheme on SoftHSM2, from key ceremony to exchanged data.
+
+``… demo serve`` keeps the demo's daemon running in the foreground. Everything is in one folder, made anew
+by each run; nothing else is touched.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+import ceremony
+import click
+import daemon
+import people
+import report
+from layout import PROJECT, Layout, Tools, tools
+from rich.console import Console
+from running import Runner
+from scheme import Scheme, Summary
+from steps import Steps
+
+from appliance.errors import KagimoriError
+from appliance.hubkit import register
+
+QUICK_RESIDENTS, QUICK_EXCHANGES = 500, 50
+
+
+@click.command()
+@click.argument("what", type=click.Choice(["demo", "serve"]), default="demo")
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=PROJECT / "var" / "demo")
+@click.option("--residents", type=click.IntRange(10, 1_000_000), default=10_000, show_default=True)
+@click.option("--exchanges", type=click.IntRange(1, 100_000), default=1_000, show_default=True)
+@click.option("--quick", is_flag=True, help=f"{QUICK_RESIDENTS} residents and {QUICK_EXCHANGES} exchanges.")
+def main(what: str, folder: Path, residents: int, exchanges: int, quick: bool) -> None:
+    """Run the demo, or serve: keep its daemon running (after running the demo, if that was not done yet)."""
+    signal.signal(signal.SIGTERM, _terminated)
+    if quick:
+        residents, exchanges = QUICK_RESIDENTS, QUICK_EXCHANGES
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    layout = Layout(folder.absolute())
+    try:
+        found = tools()
+        with layout.locked():
+            if what == "demo" or not layout.summary.exists():
+                run(console, layout, found, residents, exchanges)
+            report.explore(console, layout, found, serving=what == "serve")
+            if what == "serve":
+                sys.exit(serve(console, layout))
+    except KagimoriError as error:
+        Console(stderr=True, markup=False, highlight=False, soft_wrap=True).print(f"demo: {error}")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("demo: stopped", file=sys.stderr)
+        sys.exit(1)
+
+
+def run(console: Console, layout: Layout, found: Tools, residents: int, exchanges: int) -> None:
+    """From nothing to the summary; the daemon is stopped at the end."""
+    begin = time.perf_counter()
+    if daemon.stop_left_over(layout):
+        console.print("A daemon that an earlier run had left behind was stopped.")
+    layout.empty()
+    layout.make()
+    steps, runner = Steps(console), Runner(layout)
+    with steps.step("Tokens, enrolment, genesis and first keys, each co-signed") as step:
+        ceremony.hold(layout, found, runner)
+        step.result = f"{len(ceremony.PEOPLE)} people, 2 plans, {len(ceremony.DOMAINS)} keys in the token"
+    with steps.step("An invented country") as step:
+        country = people.invent(residents)
+        register.write(layout.register, country.residents)
+        step.result = f"{residents:,} residents in the register"
+    scheme = Scheme(layout, country, steps, Summary(residents))
+    process = daemon.start(layout)
+    with daemon.stopping(layout, process):
+        with steps.step("Daemon up: ledger verified, every key checked") as step:
+            daemon.wait_ready(layout, process)
+            step.result = f"ready, pid {process.pid}"
+        scheme.run(exchanges)
+    scheme.summary.seconds = {step.title: round(step.seconds, 3) for step in steps.done}
+    scheme.summary.seconds["together"] = round(time.perf_counter() - begin, 3)
+    scheme.summary.write(layout)
+    report.table(console, steps.done)
+
+
+def serve(console: Console, layout: Layout) -> int:
+    """The daemon in the foreground until Ctrl-C or SIGTERM; its exit code."""
+    daemon.stop_left_over(layout)
+    layout.write_softhsm_conf()
+    process = daemon.start(layout, foreground=True)
+    console.print("Serving until Ctrl-C; the daemon's own log follows.")
+    try:
+        return process.wait()
+    except KeyboardInterrupt:  # Ctrl-C reaches the daemon by itself; `stop` covers SIGTERM
+        return 0
+    finally:
+        daemon.stop(layout, process)
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""The key ceremony of the demo: every step by the real command line, each person with their own token."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import tokens
+from layout import ROLES, Layout, Tools
+from running import Runner
+
+from appliance.numbers.domains import DEFAULT_SECTORS
+from keyceremony.words import last_four, words_of
+
+APPLIANCE = "appliance"
+PEOPLE = (
+    ("officer-1", "佐藤 花子", "officer"),
+    ("officer-2", "鈴木 一郎", "officer"),
+    ("officer-3", "高橋 美咲", "officer"),
+    ("oversight-1", "監視機関 田中 誠", "oversight"),
+)
+DOMAINS = ("common", "spin", *(f"sspin.{letter}" for letter in DEFAULT_SECTORS))
+
+_POLICY = """
+[policy.numbering]
+pairs = [["resident", "common"], {pairs}]
+purposes = ["numbering", "linking"]
+values_per_request = 1000
+values_per_stream = 10_000_000
+values_per_minute = 60_000_000
+
+[policy.hub]
+among = [{sectors}]
+purposes = ["benefit-check", "self-check"]
+values_per_request = 1000
+values_per_stream = 10_000_000
+values_per_minute = 60_000_000
+"""
+
+
+def hold(layout: Layout, tools: Tools, runner: Runner) -> None:
+    """Tokens, participants, genesis, and one plan that makes and activates a key for every domain."""
+    tokens.make(layout, tools, runner, [APPLIANCE, *(person for person, _, _ in PEOPLE)])
+    runner.both_hands(*(lambda p=p, n=n, r=r: _enroll(layout, tools, runner, p, n, r) for p, n, r in PEOPLE))
+    _found(layout, tools, runner)
+    _make_keys(layout, tools, runner)
+    runner("keyceremony", "verify", "--config", layout.config)
+
+
+def _enroll(layout: Layout, tools: Tools, runner: Runner, person: str, name: str, role: str) -> None:
+    who: list[str | Path] = ["--id", person, "--name", name, "--role", role, "--out", _card(layout, person)]
+    key = _key(layout, tools, person)
+    runner("keyceremony", "enroll", *who, *key)
+
+
+def _key(layout: Layout, tools: Tools, person: str) -> list[str | Path]:
+    return ["--token", person, "--pin-file", layout.pin_file(person), "--module", tools.module]
+
+
+def _card(layout: Layout, person: str) -> Path:
+    return layout.cards / f"{person}.json"
+
+
+def _found(layout: Layout, tools: Tools, runner: Runner) -> None:
+    setup = layout.folder / "setup.toml"
+    setup.write_text(_setup(layout, tools, runner), encoding="utf-8")
+    runner("keyceremony", "plan", "genesis", setup, "--ledger", layout.ledger)
+    plan = layout.ledger / "pending" / "000001.plan.json"
+    anchor = hashlib.sha256(plan.read_bytes()).hexdigest()
+    layout.config.write_text(_configuration(layout, tools, anchor), encoding="utf-8")
+    _approve_and_execute(layout, tools, runner, plan, [person for person, _, _ in PEOPLE])
+
+
+def _make_keys(layout: Layout, tools: Tools, runner: Runner) -> None:
+    actions = [action for domain in DOMAINS for action in (f"generate {domain}", f"activate {domain}.1")]
+    title = "First keys: 共通番号, 国民ID and the sectors A to F"
+    runner("keyceremony", "plan", "keys", *actions, "--title", title, "--config", layout.config)
+    plan = layout.ledger / "pending" / "000002.plan.json"
+    _approve_and_execute(layout, tools, runner, plan, ["officer-1", "officer-2", "oversight-1"])
+
+
+def _approve_and_execute(layout: Layout, tools: Tools, runner: Runner, plan: Path, people: list[str]) -> None:
+    words = last_four(words_of(plan.read_bytes()))
+
+    def approve(person: str) -> None:
+        key = _key(layout, tools, person)
+        runner(
+            "keyceremony", "approve", plan, "--as", person, *key, "--confirm-words", words, "--config", layout.config
+        )
+
+    runner.both_hands(*(lambda person=person: approve(person) for person in people))
+    runner("keyceremony", "execute", plan, "--config", layout.config, "--operator", "make demo")
+
+
+def _setup(layout: Layout, tools: Tools, runner: Runner) -> str:
+    sectors = [f"sspin.{letter}" for letter in DEFAULT_SECTORS]
+    cards = ", ".join(f'"{_card(layout, person).relative_to(layout.folder)}"' for person, _, _ in PEOPLE)
+    head = f"""# What the genesis of the demo's ledger is made from (keyceremony plan genesis)
+title = "Genesis of the demo"
+participants = [{cards}]
+
+[token]
+label = "{APPLIANCE}"
+serial = "{tokens.serial(layout, tools, runner, APPLIANCE)}"
+"""
+    pairs = ", ".join(f'["resident", "{sector}"]' for sector in sectors)
+    return head + _POLICY.format(pairs=pairs, sectors=", ".join(f'"{sector}"' for sector in sectors))
+
+
+def _configuration(layout: Layout, tools: Tools, anchor: str) -> str:
+    text = f"""# The demo's appliance (docs/configuration.md); paths are relative to this file
+[token]
+module = "{tools.module}"
+label = "{APPLIANCE}"
+pin_file = "../pins/{APPLIANCE}"
+
+[ledger]
+directory = "ledger"
+trust_anchor = "{anchor}"
+
+[state]
+directory = "state"
+
+[audit]
+directory = "audit"
+"""
+    for role in ROLES:
+        text += f'\n[[socket]]\nrole = "{role}"\npath = "{_relative(layout, role)}"\n'
+    return text
+
+
+def _relative(layout: Layout, role: str) -> Path:
+    path = layout.socket(role)
+    return path.relative_to(layout.home) if path.is_relative_to(layout.home) else path

@@ -1,0 +1,222 @@
+"""Where everything of a demo is: one folder (``var/demo``), made anew by each run."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from appliance.configuration import LONGEST_SOCKET_PATH
+from appliance.errors import KagimoriError
+
+PROJECT = Path(__file__).resolve().parents[2]
+ROLES = ("hub", "numbering")
+_MARK = "this folder belongs to the demo and is emptied by it"
+
+
+class DemoError(KagimoriError):
+    """The demo cannot go on."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What softhsm-config/bootstrap.sh found or unpacked."""
+
+    module: Path
+    softhsm2_util: Path
+    pkcs11_tool: Path
+    openssl: Path
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths below one folder. ``folder`` is absolute."""
+
+    folder: Path
+
+    @property
+    def home(self) -> Path:
+        """The appliance's own folder: configuration, ledger, audit records, sockets."""
+        return self.folder / "appliance"
+
+    @property
+    def config(self) -> Path:
+        """The configuration file."""
+        return self.home / "kagimori.toml"
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger."""
+        return self.home / "ledger"
+
+    @property
+    def softhsm_conf(self) -> Path:
+        """SoftHSM's configuration, for this demo's tokens alone."""
+        return self.folder / "softhsm" / "softhsm2.conf"
+
+    @property
+    def pins(self) -> Path:
+        """PIN files, mode 0400, in a folder of mode 0700."""
+        return self.folder / "pins"
+
+    @property
+    def cards(self) -> Path:
+        """The participants' cards."""
+        return self.folder / "cards"
+
+    @property
+    def register(self) -> Path:
+        """The resident register."""
+        return self.folder / "register.csv"
+
+    @property
+    def summary(self) -> Path:
+        """What happened, as JSON; written last."""
+        return self.folder / "summary.json"
+
+    @property
+    def log(self) -> Path:
+        """Every command and its output."""
+        return self.folder / "demo.log"
+
+    @property
+    def daemon_log(self) -> Path:
+        """The daemon's own log."""
+        return self.home / "daemon.log"
+
+    @property
+    def pid_file(self) -> Path:
+        """The daemon's process id."""
+        return self.home / "daemon.pid"
+
+    @property
+    def run(self) -> Path:
+        """Where the sockets are; behind a symbolic link when this path is too long for them."""
+        return self.home / "run"
+
+    def sector(self, letter: str) -> Path:
+        """A sector's own SQLite file."""
+        return self.folder / "sectors" / f"{letter}.sqlite"
+
+    def pin_file(self, label: str) -> Path:
+        """The PIN of a token."""
+        return self.pins / label
+
+    def socket(self, role: str) -> Path:
+        """The socket of a role, at a path short enough for a socket."""
+        return self._sockets / f"{role}.sock"
+
+    @cached_property
+    def _sockets(self) -> Path:
+        longest = max(len(os.fsencode(self.run / f"{role}.sock")) for role in ROLES)
+        return self.run if longest <= LONGEST_SOCKET_PATH else _short_folder(self.folder)
+
+    def environment(self) -> dict[str, str]:
+        """The environment of every command: SoftHSM sees this demo's tokens and no others."""
+        return {**os.environ, "SOFTHSM2_CONF": str(self.softhsm_conf)}
+
+    # --- making and removing ----------------------------------------------------------------------
+
+    def empty(self) -> None:
+        """Remove an earlier run. Only a folder that a demo made (or an empty one) is touched.
+
+        Raises:
+            DemoError: the folder holds something else.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        mark = self.folder / ".demo"
+        found = [path for path in self.folder.iterdir() if path.name not in (mark.name, "lock")]
+        if found and not mark.exists():
+            raise DemoError(f"{self.folder}: is not empty and no demo made it", "name another folder")
+        mark.write_text(_MARK + "\n", encoding="utf-8")
+        for path in found:
+            _remove(path)
+
+    def make(self) -> None:
+        """Make the folders of a new run."""
+        for name in ("pins", "cards", "sectors", "hub", "appliance", "appliance/state", "appliance/audit"):
+            (self.folder / name).mkdir(mode=0o700)
+        (self.folder / "softhsm" / "tokens").mkdir(mode=0o700, parents=True)
+        self.write_softhsm_conf()
+        self.make_run()
+
+    def write_softhsm_conf(self) -> None:
+        """SoftHSM's configuration, from the template, with this folder's absolute path."""
+        template = (PROJECT / "softhsm-config" / "softhsm2.conf.in").read_text(encoding="utf-8")
+        tokens = str(self.folder / "softhsm" / "tokens")
+        self.softhsm_conf.write_text(template.replace("@TOKENS@", tokens), encoding="utf-8")
+
+    def make_run(self) -> None:
+        """The folder of the sockets, private to this user."""
+        if self.run.is_symlink():
+            self.run.unlink()
+        if self._sockets == self.run:
+            self.run.mkdir(mode=0o700, exist_ok=True)
+        else:
+            self.run.symlink_to(self._sockets)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for one demo at a time.
+
+        Raises:
+            DemoError: another one runs in it.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("a", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise DemoError(
+                    f"{self.folder}: another demo runs in it", "end it first (make serve: Ctrl-C in its terminal)"
+                ) from None
+            yield
+
+
+def tools() -> Tools:
+    """The paths in ``var/softhsm/env``.
+
+    Raises:
+        DemoError: SoftHSM2 has not been set up.
+    """
+    written = PROJECT / "var" / "softhsm" / "env"
+    try:
+        lines = written.read_text(encoding="utf-8").splitlines()
+        paths = {name: Path(path) for name, path in (line.split("=", 1) for line in lines)}
+        return Tools(
+            paths["KAGIMORI_SOFTHSM_MODULE"],
+            paths["KAGIMORI_SOFTHSM2_UTIL"],
+            paths["KAGIMORI_PKCS11_TOOL"],
+            paths["KAGIMORI_OPENSSL"],
+        )
+    except (OSError, ValueError, KeyError):
+        raise DemoError("SoftHSM2 is not set up here", "run make demo, or sh softhsm-config/bootstrap.sh") from None
+
+
+def _short_folder(folder: Path) -> Path:
+    """A folder of this user's alone with a short path, the same for the same demo folder.
+
+    Raises:
+        DemoError: somebody else has it already.
+    """
+    base = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp")  # noqa: S108 -- owner and mode are checked below
+    short = base / f"kagimori-{os.geteuid()}-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]}"
+    short.mkdir(mode=0o700, exist_ok=True)
+    status = short.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+        raise DemoError(f"{short}: not a folder of yours alone", "remove it, or move the project to a shorter path")
+    return short
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()

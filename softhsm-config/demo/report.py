@@ -1,0 +1,68 @@
+"""The table at the end, and the commands to go on with by hand."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+from layout import PROJECT, Layout, Tools
+from rich.console import Console
+from rich.table import Table
+from running import shown
+from steps import Step
+
+
+def table(console: Console, steps: list[Step]) -> None:
+    """What happened and how long it took."""
+    made = Table(title="What happened", title_justify="left", title_style="bold", show_footer=True)
+    made.add_column("step", "together")
+    made.add_column("result")
+    made.add_column("seconds", f"{sum(step.seconds for step in steps):.1f}", justify="right")
+    for step in steps:
+        made.add_row(step.title, step.result, f"{step.seconds:.1f}")
+    console.print()
+    console.print(made)
+
+
+def explore(console: Console, layout: Layout, tools: Tools, *, serving: bool) -> None:
+    """Commands that work as they stand, in the project's folder."""
+    socket, config = _short(layout.run / "hub.sock"), _short(layout.config)
+    ledger, sample = _short(layout.ledger), _short(layout.folder / "sample")
+    appliance, keyceremony = shown("appliance"), shown("keyceremony")
+    why = "--purpose benefit-check --reference case-2"
+    asking = (
+        f"curl --unix-socket {socket} http://kagimori/v1/convert --json"
+        ' \'{"source": "sspin.B", "target": "sspin.E", "purpose": "benefit-check", "reference": "case-1",'
+        f' "numbers": ["\'"$(cat {sample})"\'", "369PQRST246"]}}\''
+    )
+    blocks = {
+        "Convert one of sector B's numbers" + ("" if serving else " (in another terminal: make serve)"): [
+            asking,
+            f"{appliance} convert sspin.B sspin.E {why} --socket {socket} < {sample}",
+            f"{appliance} status --socket {socket}",
+        ],
+        "Read the ledger": [
+            f"{keyceremony} status --config {config}",
+            f"{keyceremony} verify --config {config}",
+            f"{keyceremony} show {ledger}/000002.authorization.cms --config {config}",
+            f"{_short(tools.openssl)} cms -verify -noverify -inform DER -in {ledger}/000002.outcome.cms",
+        ],
+        f"List the token's keys (it asks for the PIN in {_short(layout.pin_file('appliance'))})": [
+            f"SOFTHSM2_CONF={_short(layout.softhsm_conf)} {_short(tools.pkcs11_tool)} --module {tools.module}"
+            " --token-label appliance --login --list-objects --type secrkey"
+        ],
+    }
+    for title, commands in blocks.items():
+        console.print(f"\n[bold]{title}[/]")
+        for command in commands:
+            console.print(f"  {command}", soft_wrap=True, markup=False, highlight=False)
+    console.print()
+
+
+def _short(path: Path) -> str:
+    """Relative to the project's folder where it lies in it; a tool that is on the PATH by its name."""
+    if path.is_relative_to(PROJECT):
+        return shlex.quote(str(path.relative_to(PROJECT)))
+    on_path = str(path.parent) in os.environ.get("PATH", "").split(os.pathsep)
+    return path.name if on_path and os.access(path, os.X_OK) else shlex.quote(str(path))
