@@ -11,8 +11,8 @@ log=$home/bootstrap.log
 
 # --- what there is -----------------------------------------------------------------------------
 
-already_done() { # the file of an earlier run names things that still exist
-  [ -r "$home/env" ] || return 1
+already_done() { # the file of an earlier run names everything, and all of it still exists
+  [ -r "$home/env" ] && [ "$(grep -c '^KAGIMORI_' "$home/env")" = 5 ] || return 1
   while IFS='=' read -r name path; do
     case $name in KAGIMORI_*) [ -r "$path" ] || return 1 ;; esac
   done <"$home/env"
@@ -31,20 +31,27 @@ system_module() {
     /opt/homebrew/lib/softhsm/libsofthsm2.so
 }
 
+system_spy() { # logs every PKCS#11 call between a test and the module; comes with opensc
+  first_readable /usr/lib/pkcs11-spy.so /usr/lib/*/pkcs11-spy.so /usr/lib64/pkcs11-spy.so \
+    /usr/local/lib/pkcs11-spy.so /opt/homebrew/lib/pkcs11-spy.so
+}
+
 find_on_system() {
-  module=$(system_module) && util=$(command -v softhsm2-util) && tool=$(command -v pkcs11-tool) &&
+  module=$(system_module) && spy=$(system_spy) && util=$(command -v softhsm2-util) && tool=$(command -v pkcs11-tool) &&
     openssl=$(command -v openssl)
 }
 
 missing_packages() { # by the names Debian gives them
   { system_module && command -v softhsm2-util; } >/dev/null || printf 'softhsm2 '
-  command -v pkcs11-tool >/dev/null || printf 'opensc '
+  { system_spy && command -v pkcs11-tool; } >/dev/null || printf 'opensc '
   command -v openssl >/dev/null || printf 'openssl '
 }
 
 find_unpacked() { # a tool that the distribution has installed is used as it is
   module=$(first_readable "$unpacked"/usr/lib/softhsm/libsofthsm2.so "$unpacked"/usr/lib/*/softhsm/libsofthsm2.so) ||
     module=$(system_module) || return 1
+  spy=$(first_readable "$unpacked"/usr/lib/pkcs11-spy.so "$unpacked"/usr/lib/*/pkcs11-spy.so) ||
+    spy=$(system_spy) || return 1
   util=$(wrapper softhsm2-util --module "$module") && tool=$(wrapper pkcs11-tool) && openssl=$(wrapper openssl)
 }
 
@@ -69,7 +76,7 @@ works() { # a throw-away token is made, listed, and the module loads into Python
   SOFTHSM2_CONF=$trial/softhsm2.conf && export SOFTHSM2_CONF
   if "$util" --init-token --free --label trial --pin 1234 --so-pin 12345678 &&
     "$tool" --module "$module" --list-token-slots | grep -q 'trial' &&
-    "${PYTHON:-python3}" -c 'import ctypes, sys; ctypes.CDLL(sys.argv[1])' "$module" &&
+    "${PYTHON:-python3}" -c 'import ctypes, sys; [ctypes.CDLL(path) for path in sys.argv[1:]]' "$module" "$spy" &&
     "$openssl" version; then result=0; fi >>"$log" 2>&1
   unset SOFTHSM2_CONF
   rm -rf "$trial"
@@ -112,7 +119,7 @@ unpack_packages() {
 
 write_env() {
   printf '%s\n' "KAGIMORI_SOFTHSM_MODULE=$module" "KAGIMORI_SOFTHSM2_UTIL=$util" \
-    "KAGIMORI_PKCS11_TOOL=$tool" "KAGIMORI_OPENSSL=$openssl" >"$home/env.$$"
+    "KAGIMORI_PKCS11_TOOL=$tool" "KAGIMORI_PKCS11_SPY=$spy" "KAGIMORI_OPENSSL=$openssl" >"$home/env.$$"
   mv "$home/env.$$" "$home/env"
 }
 

@@ -57,9 +57,12 @@ class TokenSigner:
         return utils.encode_dss_signature(int.from_bytes(raw[:half]), int.from_bytes(raw[half:]))
 
     def _rsa(self, message: bytes) -> bytes:
-        if Mechanism.SHA256_RSA_PKCS in self._key.session.token.slot.get_mechanisms():
+        if self._hashes_itself():
             return bytes(self._key.sign(message, mechanism=Mechanism.SHA256_RSA_PKCS))
         return bytes(self._key.sign(_DIGEST_INFO + sha256(message).digest(), mechanism=Mechanism.RSA_PKCS))
+
+    def _hashes_itself(self) -> bool:
+        return Mechanism.SHA256_RSA_PKCS in self._key.session.token.slot.get_mechanisms()
 
     def _verify(self, signature: bytes, message: bytes) -> None:
         try:
