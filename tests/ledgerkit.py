@@ -32,6 +32,11 @@ HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 SERIAL = "0123456789abcdef"
 GOOD_ATTRIBUTES: dict[str, bool | int | str] = {
+    "class": "secret_key",
+    "key_type": "aes",
+    "value_len": 32,
+    "token": True,
+    "private": True,
     "sensitive": True,
     "always_sensitive": True,
     "never_extractable": True,
@@ -40,6 +45,7 @@ GOOD_ATTRIBUTES: dict[str, bool | int | str] = {
     "extractable": False,
     "decrypt": False,
     "sign": False,
+    "verify": False,
     "wrap": False,
     "unwrap": False,
     "derive": False,
