@@ -1,0 +1,122 @@
+"""The ceremony tool with one fault in it: ``saboteur.py FAULT NUMBER ARGUMENT…`` runs the command line with the real token.
+
+The NUMBERth call of something fails, or the process is stopped there. Everything else is the tool itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from appliance.errors import KagimoriError
+from appliance.ledger import files
+from appliance.token.errors import TokenRefused, TokenUnavailable
+from appliance.token.token import Token
+from keyceremony import cli, execute, staging, workspace
+
+LOST = TokenUnavailable("the token was pulled out", "put it back")
+
+
+def _raise(error: BaseException) -> Callable[[], None]:
+    def act() -> None:
+        raise error
+
+    return act
+
+
+def _signal(number: int) -> Callable[[], None]:
+    return lambda: os.kill(os.getpid(), number)
+
+
+def _sabotage(where: Any, name: str, number: int, act: Callable[[], None], *, after: bool = False) -> None:
+    real, calls = getattr(where, name), [0]
+
+    def tampered(*arguments: Any, **named: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == number and not after:
+            act()
+        answer = real(*arguments, **named)
+        if calls[0] == number and after:
+            act()
+        return answer
+
+    setattr(where, name, tampered)
+
+
+def _wrong_blocks(number: int) -> None:
+    """The NUMBERth key enciphers differently every time: a broken token."""
+    real, calls = Token.encrypt_blocks, [0]
+
+    def tampered(self: Token, key_id: bytes, check_value: bytes) -> Callable[[bytes], bytes]:
+        calls[0] += 1
+        encrypt = real(self, key_id, check_value)
+        return (lambda blocks: os.urandom(len(blocks))) if calls[0] == number else encrypt
+
+    Token.encrypt_blocks = tampered  # type: ignore[method-assign]
+
+
+def _same_check_value() -> None:
+    Token.check_value = lambda self, key_id: bytes(range(6))  # type: ignore[method-assign]
+    Token.encrypt_blocks = lambda self, key_id, value: lambda blocks: blocks  # type: ignore[method-assign]
+    execute.self_test = lambda encrypt, domain: None
+
+
+def _link_fails(number: int) -> None:
+    """The NUMBERth name that the ledger's folder is given fails, as on a full disk."""
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    _sabotage(files.os, "link", number, _raise(full))
+
+
+def _destroy_fails() -> None:
+    def refuse(self: Token, key_id: bytes) -> None:
+        raise TokenRefused("the token is write-protected now")
+
+    Token.destroy = refuse  # type: ignore[method-assign]
+
+
+def _count_logins() -> None:
+    real, calls = Token.open.__func__, [0]  # type: ignore[attr-defined]
+
+    def counted(cls: type[Token], *arguments: Any, **named: Any) -> Token:
+        calls[0] += 1
+        print(f"login {calls[0]}", flush=True)
+        return real(cls, *arguments, **named)  # type: ignore[no-any-return]
+
+    Token.open = classmethod(counted)  # type: ignore[assignment,method-assign]
+
+
+FAULTS: dict[str, Callable[[int], None]] = {
+    "before-generate": lambda n: _sabotage(Token, "generate_conversion_key", n, _raise(LOST)),
+    "after-generate": lambda n: _sabotage(Token, "generate_conversion_key", n, _raise(LOST), after=True),
+    "after-identity": lambda n: _sabotage(Token, "generate_signing_key", n, _raise(LOST), after=True),
+    "store-certificate": lambda n: _sabotage(Token, "store_certificate", n, _raise(LOST)),
+    "attributes": lambda n: _sabotage(Token, "attributes", n, _raise(LOST)),
+    "check-value": lambda n: _sabotage(Token, "check_value", n, _raise(LOST)),
+    "wrong-blocks": _wrong_blocks,
+    "same-check-value": lambda n: _same_check_value(),
+    "signer": lambda n: _sabotage(Token, "signer", n, _raise(LOST)),
+    "defect": lambda n: _sabotage(Token, "check_value", n, _raise(ZeroDivisionError("no such thing"))),
+    "ctrl-c": lambda n: _sabotage(Token, "check_value", n, _raise(KeyboardInterrupt())),
+    "sigterm": lambda n: _sabotage(Token, "check_value", n, _signal(signal.SIGTERM)),
+    "sigkill": lambda n: _sabotage(Token, "check_value", n, _signal(signal.SIGKILL)),
+    "disk-full": lambda n: _sabotage(
+        workspace.os, "fsync", n, _raise(OSError(errno.ENOSPC, "No space left on device"))
+    ),
+    "killed-before-ledger": lambda n: _sabotage(files, "append", n, _signal(signal.SIGKILL)),
+    "killed-after-ledger": lambda n: _sabotage(files, "append", n, _signal(signal.SIGKILL), after=True),
+    "killed-between": lambda n: _sabotage(files.os, "link", n, _signal(signal.SIGKILL), after=True),
+    "link": _link_fails,
+    "not-destroyed": lambda n: (_destroy_fails(), FAULTS["check-value"](n))[1],
+    "logins": lambda n: _count_logins(),
+}
+
+
+if __name__ == "__main__":
+    assert issubclass(TokenUnavailable, KagimoriError)
+    assert staging.files is files
+    FAULTS[sys.argv[1]](int(sys.argv[2]))
+    sys.exit(cli.run(sys.argv[3:]))
