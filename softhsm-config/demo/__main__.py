@@ -66,9 +66,7 @@ def run(console: Console, layout: Layout, found: Tools, residents: int, exchange
     layout.empty()
     layout.make()
     steps, runner = Steps(console), Runner(layout)
-    with steps.step("Tokens, enrolment, genesis and first keys, each co-signed") as step:
-        ceremony.hold(layout, found, runner)
-        step.result = f"{len(ceremony.PEOPLE)} people, 2 plans, {len(ceremony.DOMAINS)} keys in the token"
+    ceremony.hold(layout, found, runner, steps)
     with steps.step("An invented country") as step:
         country = people.invent(residents)
         register.write(layout.register, country.residents)

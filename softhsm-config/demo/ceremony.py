@@ -8,6 +8,7 @@ from pathlib import Path
 import tokens
 from layout import ROLES, Layout, Tools
 from running import Runner
+from steps import Steps
 
 from appliance.numbers.domains import DEFAULT_SECTORS
 from keyceremony.words import last_four, words_of
@@ -38,13 +39,24 @@ values_per_minute = 60_000_000
 """
 
 
-def hold(layout: Layout, tools: Tools, runner: Runner) -> None:
+def hold(layout: Layout, tools: Tools, runner: Runner, steps: Steps) -> None:
     """Tokens, participants, genesis, and one plan that makes and activates a key for every domain."""
-    tokens.make(layout, tools, runner, [APPLIANCE, *(person for person, _, _ in PEOPLE)])
-    runner.both_hands(*(lambda p=p, n=n, r=r: _enroll(layout, tools, runner, p, n, r) for p, n, r in PEOPLE))
-    _found(layout, tools, runner)
-    _make_keys(layout, tools, runner)
-    runner("keyceremony", "verify", "--config", layout.config)
+    labels = [APPLIANCE, *(person for person, _, _ in PEOPLE)]
+    with steps.step("Tokens in SoftHSM2") as step:
+        tokens.make(layout, tools, runner, labels)
+        step.result = f"{len(labels)}: the appliance's, and one for each person"
+    with steps.step("Enrolment, each on their own token") as step:
+        runner.both_hands(*(lambda p=p, n=n, r=r: _enroll(layout, tools, runner, p, n, r) for p, n, r in PEOPLE))
+        step.result = "three officers (保安責任者) and the oversight body (監視機関)"
+    with steps.step("Genesis of the ledger") as step:
+        _found(layout, tools, runner)
+        step.result = f"approved by {len(PEOPLE)} people, carried out"
+    with steps.step("First keys, generated and activated in one plan") as step:
+        approvers = _make_keys(layout, tools, runner)
+        step.result = f"{len(DOMAINS)} keys in the token, approved by {', '.join(approvers)}"
+    with steps.step("The whole ledger verified, without a token") as step:
+        said = runner("keyceremony", "verify", "--config", layout.config)
+        step.result = next(line for line in said.splitlines() if line.startswith("Verified")).removeprefix("Verified: ")
 
 
 def _enroll(layout: Layout, tools: Tools, runner: Runner, person: str, name: str, role: str) -> None:
@@ -71,12 +83,14 @@ def _found(layout: Layout, tools: Tools, runner: Runner) -> None:
     _approve_and_execute(layout, tools, runner, plan, [person for person, _, _ in PEOPLE])
 
 
-def _make_keys(layout: Layout, tools: Tools, runner: Runner) -> None:
+def _make_keys(layout: Layout, tools: Tools, runner: Runner) -> list[str]:
     actions = [action for domain in DOMAINS for action in (f"generate {domain}", f"activate {domain}.1")]
     title = "First keys: 共通番号, 国民ID and the sectors A to F"
     runner("keyceremony", "plan", "keys", *actions, "--title", title, "--config", layout.config)
     plan = layout.ledger / "pending" / "000002.plan.json"
-    _approve_and_execute(layout, tools, runner, plan, ["officer-1", "officer-2", "oversight-1"])
+    approvers = ["officer-1", "officer-2", "oversight-1"]
+    _approve_and_execute(layout, tools, runner, plan, approvers)
+    return approvers
 
 
 def _approve_and_execute(layout: Layout, tools: Tools, runner: Runner, plan: Path, people: list[str]) -> None:

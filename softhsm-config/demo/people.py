@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
@@ -72,15 +71,15 @@ def invent(count: int, seed: int = SEED) -> Country:
     rng = random.Random(seed)  # noqa: S311 -- invented people, not secrets
     fake = Faker("ja_JP")
     fake.seed_instance(seed)
-    residents = _with_two_alike(_number(rng, _households(rng, fake, count)), rng)
+    residents = _number(rng, _households(rng, fake, count))
+    strange = _make_alike(rng, residents)
     members = {
         "B": _members(rng, fake, residents, share=0.6, odd=0.01),
         "C": _members(rng, fake, residents, share=1.0, odd=0.03),
         "E": _members(rng, fake, residents, share=0.92, odd=0.01),
     }
-    members["C"][0] = replace(
-        members["C"][0], existing=SAMPLE_EXISTING, attributes=residents[0].attributes, kind="same"
-    )
+    first = replace(members["C"][0], existing=SAMPLE_EXISTING, attributes=residents[0].attributes, kind="same")
+    members["C"] = [first, *(member for member in members["C"][1:] if member.resident != strange)]
     income = {place: _income(rng) for place in range(count)}
     return Country(residents, members, income)
 
@@ -110,12 +109,17 @@ def _number(rng: random.Random, people: list[FourAttributes]) -> list[Resident]:
     return [Resident(code, attributes) for code, attributes in zip(codes, people, strict=True)]
 
 
-def _with_two_alike(residents: list[Resident], rng: random.Random) -> list[Resident]:
-    """Two residents with the same four attributes: nobody can say which one a sector means."""
-    if len(residents) >= 100:
-        one, other = rng.sample(range(1, len(residents)), 2)
+def _make_alike(rng: random.Random, residents: list[Resident]) -> int | None:
+    """Two times two residents with the same four attributes: nobody can say which one a sector means.
+
+    The place of one of them, whom sector C is not to know, so that both sides of the trouble are seen there.
+    """
+    if len(residents) < 100:
+        return None
+    places = rng.sample(range(1, len(residents)), 4)
+    for one, other in (places[:2], places[2:]):
         residents[other] = replace(residents[other], attributes=residents[one].attributes)
-    return residents
+    return places[1]
 
 
 def _members(rng: random.Random, fake: Faker, residents: list[Resident], *, share: float, odd: float) -> list[Member]:
@@ -152,13 +156,3 @@ def _as_known(rng: random.Random, one: FourAttributes, kind: str) -> FourAttribu
 def _income(rng: random.Random) -> str:
     income = int(rng.lognormvariate(15.0, 0.6)) // 1000 * 1000
     return json.dumps({"year": 2025, "income_yen": income, "resident_tax_yen": income // 1000 * 60})
-
-
-def samples(country: Country, letter: str, count: int, seed: int = SEED) -> Iterator[Member]:
-    """Some members of a sector, in random order, with repetition only when there are too few."""
-    rng = random.Random(seed + 1)  # noqa: S311 -- invented people, not secrets
-    members = country.members[letter]
-    while count > 0:
-        part = rng.sample(members, min(count, len(members)))
-        yield from part
-        count -= len(part)

@@ -16,7 +16,7 @@ from steps import Step
 def table(console: Console, steps: list[Step]) -> None:
     """What happened and how long it took."""
     made = Table(title="What happened", title_justify="left", title_style="bold", show_footer=True)
-    made.add_column("step", "together")
+    made.add_column("step", "in all")
     made.add_column("result")
     made.add_column("seconds", f"{sum(step.seconds for step in steps):.1f}", justify="right")
     for step in steps:

@@ -164,9 +164,8 @@ class Scheme:
         known = [m for m in self._country.members["E"] if m.resident is not None]
         holder.keep("income", ((m.existing, self._country.income[m.resident or 0]) for m in known))
         hub = Hub(client, RULES, {"E": holder}, self._layout.folder / "hub" / "journal.jsonl")
-        numbers = dict(asker.links())
-        chosen = [m for m in people.samples(self._country, "B", count) if m.existing in numbers]
-        questions = [(member, numbers[member.existing]) for member in chosen]
+        linked = [(self._truth["B"][existing], number) for existing, number in asker.links()]
+        questions = random.Random(people.SEED).choices(linked, k=count)  # noqa: S311 -- whom B happens to ask about
         with self._steps.step("Exchanges (情報連携) B → E, one person each", len(questions)) as step:
             outcomes: Counter[str] = Counter()
             for place, (member, number) in enumerate(questions, 1):
@@ -204,8 +203,8 @@ class Scheme:
             wrong = {
                 "a random number": "".join(rng.choices(BASE36, k=11)),
                 "a number of sector A": of_a,
-                "the scheme's sample 369PQRST246": "369PQRST246",
-                "too short": "369PQRST24",
+                "369PQRST246, the scheme's own figure": "369PQRST246",
+                "one character too few": "369PQRST24",
             }
             why = {"purpose": "self-check", "reference": "demo-refusals"}
             results = hub.convert("sspin.B", "sspin.E", list(wrong.values()), **why).results
@@ -213,7 +212,7 @@ class Scheme:
                 if isinstance(result, Converted):
                     raise DemoError(f"{name} was converted")
                 self.summary.refusals[name] = result.code
-            step.result = ", ".join(f"{name}: {code}" for name, code in self.summary.refusals.items())
+            step.result = _in_words(Counter(self.summary.refusals.values()))
 
     def _write_sample(self, sectors: dict[str, Sector]) -> None:
         """One number of B for trying things by hand: somebody whom sector E knows too."""

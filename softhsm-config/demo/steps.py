@@ -40,7 +40,7 @@ class Steps:
         )
         shown = columns if total is not None else (columns[0], columns[1], columns[4])
         begin = time.perf_counter()
-        with Progress(*shown, console=self._console, transient=True) as bar:
+        with Progress(*shown, console=self._console, transient=True, disable=not self._console.is_terminal) as bar:
             task = bar.add_task(title, total=total)
             one = Step(title, lambda: bar.advance(task))
             yield one
