@@ -325,6 +325,13 @@ def test_an_outcome_that_ends_before_it_begins(book: Book) -> None:
     assert message == f"{O4}: finished: must not be earlier than started"
 
 
+def test_at_the_very_limits_of_the_plan_s_time(book: Book) -> None:
+    at_once = approve(make_plan(ACTIONS, state=book.state), QUORUM, NOW)
+    chain.verify(fourth(book, authorization=at_once, started=render_instant(NOW)), book.anchor)
+    last = render_instant(NOW + 24 * HOUR)
+    chain.verify(fourth(book, started=last, finished=last), book.anchor)
+
+
 def test_carrying_out_may_last_beyond_the_expiry(book: Book) -> None:
     chain.verify(fourth(book, finished=render_instant(NOW + 25 * HOUR)), book.anchor)
 
@@ -440,8 +447,10 @@ def test_when_a_plan_may_be_carried_out(book: Book, now: datetime, error: type[L
     assert reason in next_refused(error, book, approve(make_plan(ACTIONS, state=book.state), QUORUM), now)
 
 
-def test_at_the_very_second_of_expiry_it_still_may(book: Book) -> None:
-    chain.check_next(book.state, approve(make_plan(ACTIONS, state=book.state), QUORUM), book.anchor, NOW + 24 * HOUR)
+def test_at_the_very_first_and_last_second_it_may(book: Book) -> None:
+    plan = make_plan(ACTIONS, state=book.state)
+    chain.check_next(book.state, approve(plan, QUORUM, NOW), book.anchor, NOW)
+    chain.check_next(book.state, approve(plan, QUORUM), book.anchor, NOW + 24 * HOUR)
 
 
 def test_what_else_forbids_the_next_plan(book: Book) -> None:
