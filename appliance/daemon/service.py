@@ -15,6 +15,7 @@ from appliance.audit.commit import GroupCommit
 from appliance.audit.errors import AuditUnavailable
 from appliance.configuration import Configuration
 from appliance.daemon import log
+from appliance.daemon.deadlines import Deadlines
 from appliance.daemon.lanes import Lanes
 from appliance.daemon.limits import Bucket
 from appliance.daemon.policy import Snapshot
@@ -64,7 +65,7 @@ class Service:
         self.failure: Failed | None = None
         self.stopping = False
         self.version = version()
-        self.deadline = 2 * config.engine.deadline_seconds + EXTRA_SECONDS
+        self.deadlines = Deadlines(2 * config.engine.deadline_seconds + EXTRA_SECONDS)
         self._clock = asyncio.get_running_loop().time
         self._reload = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -109,10 +110,12 @@ class Service:
         """The record's number, once it is durable.
 
         Raises:
-            Problem: audit_unavailable.
+            Problem: audit_unavailable, deadline_exceeded.
         """
+        durable = self.audit.append(record)
+        self.deadlines.watch(durable)
         try:
-            return await self.audit.append(record)
+            return await durable
         except AuditUnavailable:
             raise Problem("audit_unavailable") from None
 
@@ -254,4 +257,5 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.deadlines.close()
         await self.supervisor.close(seconds)
