@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from conftest import SoftHSM
 from numberkit import software_aes
+from softhsmkit import SoftHSM
 
 from appliance.numbers.ff1 import FF1, EncryptBlocks, FF1Halves
 from appliance.numbers.formats import DECIMAL, Format
