@@ -159,9 +159,7 @@ def _pieces(data: bytes, size: int) -> Iterator[bytes]:
     """The data cut after newlines into pieces of at most ``size`` bytes (more only where a line is longer)."""
     start = 0
     while start < len(data):
-        end = data.rfind(b"\n", start, start + size) + 1
-        if end == 0 or len(data) - start <= size:
-            end = (data.find(b"\n", start + size) + 1) or len(data)
+        end = data.rfind(b"\n", start, start + size) + 1 or data.find(b"\n", start + size) + 1 or len(data)
         yield data[start:end]
         start = end
 

@@ -85,7 +85,7 @@ def _parse_ragged(raw: _Bytes, codec: _Codec) -> tuple[Halves, Halves, Flags]:
     ends = np.flatnonzero(raw == _NEWLINE)
     starts = np.concatenate([[0], ends[:-1] + 1]).astype(np.intp)[: len(ends)]
     lengths = ends - starts
-    lengths -= (lengths > 0) & (raw[ends - 1] == _RETURN)
+    lengths -= raw[ends - 1] == _RETURN  # of an empty line that byte is a newline, even of the first: raw[-1]
     ok = lengths == codec.width
     a, b = np.zeros(len(ends), np.uint64), np.zeros(len(ends), np.uint64)
     if ok.any():

@@ -39,12 +39,10 @@ def to_parent(a: Halves, b: Halves, child: Format, parent: Format) -> tuple[Halv
     """
     if same_digits(parent, child):
         return a, b, None
-    right = child.right_size
-    # a bound on the left half first: with it the product stays below 2**63 and the sum below 2**64
-    strange = a > np.uint64((parent.size - 1) // right)
-    if strange.any():
-        a = np.where(strange, np.uint64(0), a)
-    value = a * np.uint64(right) + b
+    # Below this bound on the left half the product is below 2**63 and the sum below 2**64; what is
+    # above it may wrap, even into a number of the parent's, but is marked already.
+    strange = a > np.uint64((parent.size - 1) // child.right_size)
+    value = a * np.uint64(child.right_size) + b
     strange |= value >= np.uint64(parent.size)
     if not strange.any():
         return *_split(value, parent), None

@@ -17,6 +17,7 @@ PAIRS = {
     "sPIN in base 36, 24 digits: far above 64 bits": (SPIN, Format(BASE36, 24)),
     "sPIN in binary": (SPIN, Format("01", 126)),
     "the largest parent": (Format("01", 63), Format(DECIMAL, 36)),
+    "the largest parent in the largest halves": (Format("01", 63), Format("01", 126)),
     "the same size": (Format("01", 40), Format("0123", 20)),
 }
 pairs = pytest.mark.parametrize(("parent", "child"), PAIRS.values(), ids=PAIRS)

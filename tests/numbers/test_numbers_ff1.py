@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import random
+import struct
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numberkit import IN_USE, OTHERS, software_aes
 
 from appliance.numbers.ff1 import FF1, BlocksLost, FF1Halves, Rounds, check_domain
@@ -49,6 +52,47 @@ def test_halves_equal_digits(fmt: Format, tweak: bytes) -> None:
         assert plain_format.render(halved) == "".join(fmt.alphabet[digit] for digit in enciphered)
         assert fmt.join(*halves.decrypt(*fmt.split(halved))) == value
         assert digits.decrypt(enciphered) == [fmt.alphabet.index(letter) for letter in text]
+
+
+def from_the_paper(key: bytes, tweak: bytes, radix: int, x: list[int], *, decrypt: bool = False) -> list[int]:
+    """FF1 once more, as SP 800-38G writes it down: with names exchanged, lists of digits, and CBC from a library."""
+
+    def num(digits: list[int]) -> int:
+        return sum(digit * radix**place for place, digit in enumerate(reversed(digits)))
+
+    def cipher(mode: modes.Mode, data: bytes) -> bytes:
+        return Cipher(algorithms.AES(key), mode).encryptor().update(data)
+
+    n, u = len(x), len(x) // 2
+    b = next(b for b in range(999) if 256**b >= radix ** (n - u))
+    d = 4 * math.ceil(b / 4) + 4
+    p = struct.pack(">BBBBHBBII", 1, 2, 1, radix >> 16, radix & 0xFFFF, 10, u % 256, n, len(tweak))
+    left, right = x[:u], x[u:]
+    for i in reversed(range(10)) if decrypt else range(10):
+        other = num(left if decrypt else right)
+        q = tweak + bytes((-len(tweak) - b - 1) % 16) + bytes([i]) + other.to_bytes(b)
+        r = cipher(modes.CBC(bytes(16)), p + q)[-16:]
+        s = r
+        for j in range(1, math.ceil(d / 16)):
+            s += cipher(modes.ECB(), (int.from_bytes(r) ^ j).to_bytes(16))
+        m = u if i % 2 == 0 else n - u
+        y = int.from_bytes(s[:d])
+        c = (num(right) - y if decrypt else num(left) + y) % radix**m
+        new = [c // radix**place % radix for place in reversed(range(m))]
+        left, right = (new, left) if decrypt else (right, new)
+    return left + right
+
+
+@pytest.mark.parametrize("tweak", [b"", b"sspin.B", b"x" * 100], ids=len)
+@pytest.mark.parametrize(
+    ("radix", "length"), [(10, 6), (10, 11), (36, 11), (36, 13), (36, 24), (36, 60), (2, 400), (65536, 9), (256, 517)]
+)
+def test_equals_the_paper(radix: int, length: int, tweak: bytes) -> None:
+    key = bytes(range(32))
+    digits = [RNG.randrange(radix) for _ in range(length)]
+    ff1 = FF1(software_aes(key), radix, tweak)
+    assert ff1.encrypt(digits) == from_the_paper(key, tweak, radix, digits)
+    assert ff1.decrypt(digits) == from_the_paper(key, tweak, radix, digits, decrypt=True)
 
 
 @pytest.mark.parametrize("fmt", [*IN_USE.values(), *OTHERS.values()], ids=[*IN_USE, *OTHERS])
