@@ -97,9 +97,9 @@ install_packages() {
 }
 
 apt_here() { # apt with its own cache; "own" as first word: with its own package lists too
-  options="-q -y -o Debug::NoLocking=1 -o APT::Sandbox::User= -o Dir::Cache=$home/apt/cache --no-install-recommends"
-  [ "$1" = own ] && shift && options="$options -o Dir::State::lists=$home/apt/lists"
-  apt-get $options "$@" >>"$log" 2>&1
+  if [ "$1" = own ]; then shift && set -- -o "Dir::State::lists=$home/apt/lists" "$@"; fi
+  apt-get -q -y -o Debug::NoLocking=1 -o APT::Sandbox::User= -o "Dir::Cache=$home/apt/cache" --no-install-recommends \
+    "$@" >>"$log" 2>&1
 }
 
 unpack_packages() {
