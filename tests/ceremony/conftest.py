@@ -18,7 +18,7 @@ def enrolled_stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 @pytest.fixture(scope="session")
 def founded_stage(enrolled_stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Stage:
     """After the genesis; do not change it."""
-    return kit.founded(enrolled_stage.copy(tmp_path_factory.mktemp("stage") / "founded"))
+    return kit.prepared(kit.founded(enrolled_stage.copy(tmp_path_factory.mktemp("stage") / "founded")))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The ceremony tool with one fault in it: ``saboteur.py FAULT NUMBER ARGUMENT…`` runs the command line with the real token.
+"""The ceremony tool with one fault in it: ``saboteur.py FAULT NUMBER ARGUMENT…``, with the real token.
 
 The NUMBERth call of something fails, or the process is stopped there. Everything else is the tool itself.
 """
@@ -18,6 +18,7 @@ from appliance.token.errors import TokenRefused, TokenUnavailable
 from appliance.token.token import Token
 from keyceremony import cli, execute, staging, workspace
 
+FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 LOST = TokenUnavailable("the token was pulled out", "put it back")
 
 
@@ -65,12 +66,6 @@ def _same_check_value() -> None:
     execute.self_test = lambda encrypt, domain: None
 
 
-def _link_fails(number: int) -> None:
-    """The NUMBERth name that the ledger's folder is given fails, as on a full disk."""
-    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    _sabotage(files.os, "link", number, _raise(full))
-
-
 def _destroy_fails() -> None:
     def refuse(self: Token, key_id: bytes) -> None:
         raise TokenRefused("the token is write-protected now")
@@ -103,13 +98,11 @@ FAULTS: dict[str, Callable[[int], None]] = {
     "ctrl-c": lambda n: _sabotage(Token, "check_value", n, _raise(KeyboardInterrupt())),
     "sigterm": lambda n: _sabotage(Token, "check_value", n, _signal(signal.SIGTERM)),
     "sigkill": lambda n: _sabotage(Token, "check_value", n, _signal(signal.SIGKILL)),
-    "disk-full": lambda n: _sabotage(
-        workspace.os, "fsync", n, _raise(OSError(errno.ENOSPC, "No space left on device"))
-    ),
+    "disk-full": lambda n: _sabotage(workspace.os, "fsync", n, _raise(FULL)),
     "killed-before-ledger": lambda n: _sabotage(files, "append", n, _signal(signal.SIGKILL)),
     "killed-after-ledger": lambda n: _sabotage(files, "append", n, _signal(signal.SIGKILL), after=True),
     "killed-between": lambda n: _sabotage(files.os, "link", n, _signal(signal.SIGKILL), after=True),
-    "link": _link_fails,
+    "link": lambda n: _sabotage(files.os, "link", n, _raise(FULL)),
     "not-destroyed": lambda n: (_destroy_fails(), FAULTS["check-value"](n))[1],
     "logins": lambda n: _count_logins(),
 }

@@ -27,17 +27,10 @@ def sabotaged(stage: Stage, fault: str, number: int, *arguments: str) -> Done:
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def approved(stage: Stage) -> tuple[Path, list[str]]:
-    """A plan of three keys, ready, and the command that carries it out."""
-    plan = stage.plan_keys(*kit.FIRST_KEYS)
-    stage.approve(plan, *QUORUM)
-    return plan, ["execute", str(plan), "--config", "kagimori.toml"]
-
-
 FAULTS = [
     ("before-generate", 2, "the token was pulled out"),
     ("after-generate", 3, "the token was pulled out"),
-    ("attributes", 5, "the token was pulled out"),
+    ("attributes", 3, "the token was pulled out"),
     ("check-value", 2, "the token was pulled out"),
     ("wrong-blocks", 3, "sspin.E: a number enciphered with the new key does not come back"),
     ("same-check-value", 0, "check_value 000102030405 is another key's: the same key twice"),
@@ -50,18 +43,12 @@ FAULTS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def ready_stage(founded_stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> tuple[Stage, Path, list[str]]:
-    """A founded ledger with an approved plan; do not change it."""
-    stage = founded_stage.copy(tmp_path_factory.mktemp("faults") / "ready")
-    return stage, *approved(stage)
-
-
 @pytest.fixture
-def ready(ready_stage: tuple[Stage, Path, list[str]], tmp_path: Path) -> tuple[Stage, list[str]]:
-    """A copy of it, and the command that carries the plan out."""
-    stage, _, command = ready_stage
-    return stage.copy(tmp_path / "stage"), command
+def ready(stage: Stage) -> tuple[Stage, list[str]]:
+    """A founded ledger with an approved plan of three keys, and the command that carries it out."""
+    plan = stage.plan_keys(*kit.FIRST_KEYS)
+    stage.approve(plan, *QUORUM)
+    return stage, ["execute", str(plan), "--config", "kagimori.toml"]
 
 
 @pytest.mark.parametrize(("fault", "number", "reason"), FAULTS)
@@ -143,7 +130,8 @@ def test_a_death_after_the_work_is_completed_by_the_same_command(
     assert len(stage.state().keys) == 3
     told = stage.must("status", "--config", "kagimori.toml", "--token", APPLIANCE)
     assert "holds every key of the ledger, and no other" in told
-    assert sorted(path.name for path in (stage.ledger / "pending").iterdir()) == ["carried-out", "execute.lock"]
+    left = {path.name for path in (stage.ledger / "pending").iterdir() if not path.name.startswith(".")}
+    assert left == {"carried-out", "execute.lock"}
 
 
 @pytest.mark.parametrize("number", [1, 2])
