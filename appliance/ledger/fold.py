@@ -177,7 +177,7 @@ def _carry_out_move(book: KeyBook, action: KeyAction, result: ActionResult) -> E
     effect = book.carry_out(action)
     if not isinstance(result, StateChanged) or result.generation != action.generation:
         raise OutcomeMismatch(f"{effect.action} {action.generation}: the outcome tells of something else")
-    if effect.after is None or result.state != effect.after.value:
+    if result.state != effect.after:
         raise OutcomeMismatch(f"{effect.action} {action.generation}: the outcome says {result.state!r}")
     return effect
 

@@ -72,6 +72,29 @@ def test_signing_times_on_both_sides_of_utctime(year: int) -> None:
     assert cms.verify(cms.sign(CONTENT, signer("sato"), moment)).signers[0].signing_time == moment
 
 
+def test_times_are_written_as_the_standard_says() -> None:
+    """RFC 5652, section 11.3: UTCTime (23, 13 bytes) up to 2049, then GeneralizedTime (24, 15 bytes)."""
+    for year, written in ((2049, b"\x17\x0d491231235959Z"), (2050, b"\x18\x0f20501231235959Z")):
+        moment = datetime(year, 12, 31, 23, 59, 59, tzinfo=UTC)
+        assert cms.sign(CONTENT, signer("sato"), moment).count(written) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "error", "reason"),
+    [
+        (b"\x18\x0d2026040109.50", MalformedCms, "a signing time is not a time"),  # no zone
+        (b"\x18\x0d000004010900Z", MalformedCms, "a signing time is not a time"),  # year 0
+        (b"\x18\x0d202604010900Z", NotCanonical, "not the one DER encoding"),  # no seconds
+        (b"\x17\x0d261301090000Z", MalformedCms, "not CMS SignedData in DER"),  # month 13
+    ],
+)
+def test_times_written_otherwise(written: bytes, error: type[Exception], reason: str) -> None:
+    changed = signed().replace(b"\x17\x0d260401090000Z", written)
+    assert written in changed
+    with pytest.raises(error, match=reason):
+        cms.verify(changed)
+
+
 def test_merging_does_not_depend_on_the_order() -> None:
     approvals = [cms.sign(CONTENT, signer(name), NOW) for name in ("ito", "sato", "ueda")]
     merged = cms.merge(approvals)
@@ -103,7 +126,7 @@ def test_changed_content_is_named_as_such() -> None:
 
 def test_a_changed_signing_time_is_noticed() -> None:
     changed = signed().replace(b"260401090000Z", b"260401090001Z")
-    assert changed != signed()
+    assert b"260401090001Z" in changed
     with pytest.raises(SignatureInvalid, match="signature of CN=sato does not verify"):
         cms.verify(changed)
 
@@ -148,6 +171,11 @@ def twice_the_certificate(data: asn1.SignedData) -> None:
     data["certificates"].append(data["certificates"][0])
 
 
+def other_than_a_certificate(data: asn1.SignedData) -> None:
+    other = asn1.OtherCertificateFormat({"other_cert_format": "1.2.3.4", "other_cert": core.Null()})
+    data["certificates"].append(asn1.CertificateChoices("other", other))
+
+
 def no_certificate(data: asn1.SignedData) -> None:
     data["certificates"] = asn1.CertificateSet([])
 
@@ -188,6 +216,7 @@ def subject_key_identifier(data: asn1.SignedData) -> None:
         (crls, NotCanonical, "or says more than it may"),
         (extra_certificate, NotCanonical, "or says more than it may"),
         (twice_the_certificate, MalformedCms, "share issuer and serial number"),
+        (other_than_a_certificate, MalformedCms, "something else than certificates"),
         (no_certificate, MalformedCms, "the file has 0 certificates"),
         (version_3, NotCanonical, "not the one DER encoding"),
         (no_signers, MalformedCms, "the file has 0 signatures"),
@@ -205,6 +234,13 @@ def test_other_forms_are_refused(
     change(info["content"])
     with pytest.raises(error, match=reason):
         cms.verify(rebuilt(info))
+
+
+def test_cms_of_another_type_is_refused() -> None:
+    other = asn1.ContentInfo({"content_type": "data", "content": CONTENT}).dump()
+    with pytest.raises(MalformedCms) as refusal:
+        cms.verify(other)
+    assert refusal.value.reason == "not CMS SignedData"
 
 
 def test_bytes_before_behind_or_missing() -> None:

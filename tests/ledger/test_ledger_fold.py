@@ -110,6 +110,13 @@ def test_a_state_other_than_the_table_s(book: Book) -> None:
     assert reason == "action 1: restrict sspin.B.1: the outcome tells of something else"
 
 
+def test_a_result_of_another_kind(book: Book) -> None:
+    reason = refused(
+        OutcomeMismatch, book.state, [Restrict(generation="sspin.B.1")], [generated(generation="sspin.B.1")]
+    )
+    assert reason == "action 1: restrict sspin.B.1: the outcome tells of something else"
+
+
 def test_results_in_another_order(book: Book) -> None:
     actions = [Suspend(generation="sspin.B.1"), Suspend(generation="sspin.E.1")]
     told = [StateChanged(generation=f"sspin.{sector}.1", state="suspended") for sector in "EB"]
@@ -194,6 +201,10 @@ def test_one_key_cannot_serve_as_two(book: Book) -> None:
 @pytest.mark.parametrize("key_id", ["00" * 16, "ff" * 16, "00" * 15 + "01", "01020304" + "00" * 12])
 def test_identifiers_must_look_random(book: Book, key_id: str) -> None:
     assert "is not random" in refused(KeyReused, book.state, [NEXT], [generated(key_id=key_id)])
+
+
+def test_six_different_bytes_are_just_enough(book: Book) -> None:
+    applied(book.state, [NEXT], [generated(key_id="0102030405" + "00" * 11)])
 
 
 @pytest.mark.parametrize(
@@ -295,6 +306,8 @@ def test_genesis_effects_and_state() -> None:
 def test_a_ledger_begins_with_genesis_and_has_one_only(book: Book) -> None:
     with pytest.raises(IllegalAction, match="a ledger begins with one action, found"):
         fold.plan_effects(None, make_plan([NEXT]))
+    with pytest.raises(IllegalAction, match="a ledger begins with one action, found"):
+        fold.plan_effects(None, make_plan([make_found(), NEXT]))
     with pytest.raises(IllegalAction, match="action 1: found belongs to genesis only"):
         fold.plan_effects(book.state, make_plan([make_found()], state=book.state))
 

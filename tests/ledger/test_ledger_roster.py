@@ -5,8 +5,12 @@ from __future__ import annotations
 import base64
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from ledgerkit import OFFICERS, OVERSIGHT, make_roster, make_signer, person, signer
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+from ledgerkit import HOUR, NOW, OFFICERS, OVERSIGHT, SoftSigner, make_roster, make_signer, person, signer
 
 from appliance.ledger import roster as rosters
 from appliance.ledger.errors import RosterInvalid
@@ -69,6 +73,20 @@ def test_two_people_with_two_certificates_of_one_key() -> None:
     assert second.certificate != signer("sato").certificate
     again = person("suzuki", "oversight", second)
     assert refused(make_roster([*EVERYONE, again])) == "roster: sato and suzuki have the same public key"
+
+
+def test_two_people_whose_certificates_share_issuer_and_number() -> None:
+    """OpenSSL, and CMS itself, could not tell whose certificate a signature means."""
+    both = [person(name, "officer", SoftSigner(signer(name).key, numbered(name))) for name in ("abe", "baba")]
+    assert refused(make_roster([*EVERYONE, *both])) == "roster: abe and baba have the same certificate number"
+
+
+def numbered(name: str) -> bytes:
+    """A certificate as a careless tool makes it: always the same name and number."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "user")])
+    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).serial_number(1)
+    builder = builder.not_valid_before(NOW).not_valid_after(NOW + HOUR).public_key(signer(name).key.public_key())
+    return builder.sign(signer(name).key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
 def test_the_mirrored_point_of_the_same_secret() -> None:
