@@ -1,0 +1,22 @@
+"""A world shared by the tests that only read it, and small ones to break."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.daemonkit import rich_world
+from tests.world import World, build_world
+
+
+@pytest.fixture(scope="session")
+def rich(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Keys in every state; see `tests.daemonkit.rich_world`. Not to be changed by a test."""
+    return rich_world(tmp_path_factory.mktemp("rich"))
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> World:
+    """Three keys, for one test alone."""
+    return build_world(tmp_path / "w", keys=("spin", "sspin.A", "sspin.B"))
