@@ -9,15 +9,17 @@ from __future__ import annotations
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 import ceremony
 import click
 import daemon
 import people
 import report
-from layout import PROJECT, Layout, Tools, tools
+from layout import APPLIANCE, PROJECT, Layout, Tools, tools
 from rich.console import Console
 from running import Runner
 from scheme import Scheme, Summary
@@ -51,11 +53,23 @@ def main(what: str, folder: Path, residents: int, exchanges: int, quick: bool) -
             if what == "serve":
                 sys.exit(serve(console, layout))
     except KagimoriError as error:
-        Console(stderr=True, markup=False, highlight=False, soft_wrap=True).print(f"demo: {error}")
-        sys.exit(error.exit_code)
+        fail(layout, str(error), error.exit_code)
+    except OSError as error:
+        fail(layout, f"{error.filename or 'writing or reading'}: {error.strerror}", 1)
     except KeyboardInterrupt:
-        print("demo: stopped", file=sys.stderr)
-        sys.exit(1)
+        fail(layout, "stopped", 1)
+    except Exception as error:
+        with layout.log.open("a", encoding="utf-8") as log:
+            traceback.print_exc(file=log)
+        fail(layout, f"a defect in the demo: {type(error).__name__}", 70)
+
+
+def fail(layout: Layout, message: str, code: int) -> NoReturn:
+    """End with the message, and where more is said."""
+    logs = [str(path) for path in (layout.log, layout.daemon_log) if path.exists() and str(path) not in message]
+    more = [f"  → logs: {', '.join(logs)}"] if logs else []
+    print("\n".join([f"demo: {message}", *more]), file=sys.stderr)
+    sys.exit(code)
 
 
 def run(console: Console, layout: Layout, found: Tools, residents: int, exchanges: int) -> None:
@@ -87,7 +101,7 @@ def run(console: Console, layout: Layout, found: Tools, residents: int, exchange
 def serve(console: Console, layout: Layout) -> int:
     """The daemon in the foreground until Ctrl-C or SIGTERM; its exit code."""
     daemon.stop_left_over(layout)
-    layout.write_softhsm_conf()
+    layout.write_softhsm_conf(APPLIANCE)
     process = daemon.start(layout, foreground=True)
     console.print("Serving until Ctrl-C; the daemon's own log follows.")
     try:

@@ -6,14 +6,13 @@ import hashlib
 from pathlib import Path
 
 import tokens
-from layout import ROLES, Layout, Tools
+from layout import APPLIANCE, LABELS, ROLES, Layout, Tools
 from running import Runner
 from steps import Steps
 
 from appliance.numbers.domains import DEFAULT_SECTORS
 from keyceremony.words import last_four, words_of
 
-APPLIANCE = "appliance"
 PEOPLE = (
     ("officer-1", "佐藤 花子", "officer"),
     ("officer-2", "鈴木 一郎", "officer"),
@@ -41,10 +40,9 @@ values_per_minute = 60_000_000
 
 def hold(layout: Layout, tools: Tools, runner: Runner, steps: Steps) -> None:
     """Tokens, participants, genesis, and one plan that makes and activates a key for every domain."""
-    labels = [APPLIANCE, *(person for person, _, _ in PEOPLE)]
     with steps.step("Tokens in SoftHSM2") as step:
-        tokens.make(layout, tools, runner, labels)
-        step.result = f"{len(labels)}: the appliance's, and one for each person"
+        tokens.make(layout, tools, runner, LABELS)
+        step.result = f"{len(LABELS)}: the appliance's, and one for each person"
     with steps.step("Enrolment, each on their own token") as step:
         runner.both_hands(*(lambda p=p, n=n, r=r: _enroll(layout, tools, runner, p, n, r) for p, n, r in PEOPLE))
         step.result = "three officers (保安責任者) and the oversight body (監視機関)"
@@ -62,7 +60,7 @@ def hold(layout: Layout, tools: Tools, runner: Runner, steps: Steps) -> None:
 def _enroll(layout: Layout, tools: Tools, runner: Runner, person: str, name: str, role: str) -> None:
     who: list[str | Path] = ["--id", person, "--name", name, "--role", role, "--out", _card(layout, person)]
     key = _key(layout, tools, person)
-    runner("keyceremony", "enroll", *who, *key)
+    runner("keyceremony", "enroll", *who, *key, token=person)
 
 
 def _key(layout: Layout, tools: Tools, person: str) -> list[str | Path]:
@@ -97,10 +95,8 @@ def _approve_and_execute(layout: Layout, tools: Tools, runner: Runner, plan: Pat
     words = last_four(words_of(plan.read_bytes()))
 
     def approve(person: str) -> None:
-        key = _key(layout, tools, person)
-        runner(
-            "keyceremony", "approve", plan, "--as", person, *key, "--confirm-words", words, "--config", layout.config
-        )
+        how: list[str | Path] = ["--confirm-words", words, "--config", layout.config]
+        runner("keyceremony", "approve", plan, "--as", person, *_key(layout, tools, person), *how, token=person)
 
     runner.both_hands(*(lambda person=person: approve(person) for person in people))
     runner("keyceremony", "execute", plan, "--config", layout.config, "--operator", "make demo")

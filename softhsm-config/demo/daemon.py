@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from layout import PROJECT, DemoError, Layout
+from layout import APPLIANCE, PROJECT, DemoError, Layout
 from running import command_line
 
 from appliance.hubkit import Client
@@ -25,11 +25,16 @@ def start(layout: Layout, *, foreground: bool = False) -> subprocess.Popen[bytes
     layout.make_run()
     command = [*command_line("appliance"), "serve", "--config", str(layout.config)]
     if foreground:
-        process = subprocess.Popen(command, cwd=PROJECT, env=layout.environment())
+        process = subprocess.Popen(command, cwd=PROJECT, env=layout.environment(APPLIANCE))
     else:
         with layout.daemon_log.open("ab") as log:
             process = subprocess.Popen(
-                command, cwd=PROJECT, env=layout.environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                command,
+                cwd=PROJECT,
+                env=layout.environment(APPLIANCE),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
     layout.pid_file.write_text(f"{process.pid}\n", encoding="ascii")
     return process
@@ -73,6 +78,7 @@ def stop(layout: Layout, process: subprocess.Popen[bytes]) -> None:
         process.kill()
         process.wait()
     layout.pid_file.unlink(missing_ok=True)
+    layout.drop_run()
 
 
 def stop_left_over(layout: Layout) -> bool:

@@ -8,7 +8,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,8 @@ from appliance.errors import KagimoriError
 
 PROJECT = Path(__file__).resolve().parents[2]
 ROLES = ("hub", "numbering")
+APPLIANCE = "appliance"  # its token; the others are the people's own
+LABELS = (APPLIANCE, "officer-1", "officer-2", "officer-3", "oversight-1")
 _MARK = "this folder belongs to the demo and is emptied by it"
 
 
@@ -56,10 +58,13 @@ class Layout:
         """The ledger."""
         return self.home / "ledger"
 
-    @property
-    def softhsm_conf(self) -> Path:
-        """SoftHSM's configuration, for this demo's tokens alone."""
-        return self.folder / "softhsm" / "softhsm2.conf"
+    def softhsm_conf(self, label: str) -> Path:
+        """SoftHSM's configuration for one token, which has a store of its own as a smart card would.
+
+        SoftHSM fails to list a store in which another process is making an object, so the people, who work at
+        the same time, must not share one.
+        """
+        return self.folder / "softhsm" / label / "softhsm2.conf"
 
     @property
     def pins(self) -> Path:
@@ -118,9 +123,9 @@ class Layout:
         longest = max(len(os.fsencode(self.run / f"{role}.sock")) for role in ROLES)
         return self.run if longest <= LONGEST_SOCKET_PATH else _short_folder(self.folder)
 
-    def environment(self) -> dict[str, str]:
-        """The environment of every command: SoftHSM sees this demo's tokens and no others."""
-        return {**os.environ, "SOFTHSM2_CONF": str(self.softhsm_conf)}
+    def environment(self, label: str) -> dict[str, str]:
+        """The environment of a command: SoftHSM sees this one token of the demo and no other."""
+        return {**os.environ, "SOFTHSM2_CONF": str(self.softhsm_conf(label))}
 
     # --- making and removing ----------------------------------------------------------------------
 
@@ -143,24 +148,36 @@ class Layout:
         """Make the folders of a new run."""
         for name in ("pins", "cards", "sectors", "hub", "appliance", "appliance/state", "appliance/audit"):
             (self.folder / name).mkdir(mode=0o700)
-        (self.folder / "softhsm" / "tokens").mkdir(mode=0o700, parents=True)
-        self.write_softhsm_conf()
-        self.make_run()
+        for label in LABELS:
+            (self.softhsm_conf(label).parent / "tokens").mkdir(mode=0o700, parents=True)
+            self.write_softhsm_conf(label)
 
-    def write_softhsm_conf(self) -> None:
+    def write_softhsm_conf(self, label: str) -> None:
         """SoftHSM's configuration, from the template, with this folder's absolute path."""
         template = (PROJECT / "softhsm-config" / "softhsm2.conf.in").read_text(encoding="utf-8")
-        tokens = str(self.folder / "softhsm" / "tokens")
-        self.softhsm_conf.write_text(template.replace("@TOKENS@", tokens), encoding="utf-8")
+        conf = self.softhsm_conf(label)
+        conf.write_text(template.replace("@TOKENS@", str(conf.parent / "tokens")), encoding="utf-8")
 
     def make_run(self) -> None:
-        """The folder of the sockets, private to this user."""
+        """The folder of the sockets, private to this user.
+
+        Raises:
+            DemoError: the short path is somebody else's already.
+        """
+        self.drop_run()
+        self._sockets.mkdir(mode=0o700, exist_ok=True)
+        status = self._sockets.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+            raise DemoError(f"{self._sockets}: not a folder of yours alone", "remove it, or move the project")
+        if self._sockets != self.run:
+            self.run.symlink_to(self._sockets)
+
+    def drop_run(self) -> None:
+        """Remove a short folder outside this one, and the link to it."""
         if self.run.is_symlink():
             self.run.unlink()
-        if self._sockets == self.run:
-            self.run.mkdir(mode=0o700, exist_ok=True)
-        else:
-            self.run.symlink_to(self._sockets)
+            with suppress(OSError):
+                self._sockets.rmdir()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -201,18 +218,9 @@ def tools() -> Tools:
 
 
 def _short_folder(folder: Path) -> Path:
-    """A folder of this user's alone with a short path, the same for the same demo folder.
-
-    Raises:
-        DemoError: somebody else has it already.
-    """
-    base = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp")  # noqa: S108 -- owner and mode are checked below
-    short = base / f"kagimori-{os.geteuid()}-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]}"
-    short.mkdir(mode=0o700, exist_ok=True)
-    status = short.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
-        raise DemoError(f"{short}: not a folder of yours alone", "remove it, or move the project to a shorter path")
-    return short
+    """A short path, the same for the same demo folder."""
+    base = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp")  # noqa: S108 -- make_run checks owner and mode
+    return base / f"kagimori-{os.geteuid()}-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]}"
 
 
 def _remove(path: Path) -> None:

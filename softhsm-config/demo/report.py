@@ -6,7 +6,7 @@ import os
 import shlex
 from pathlib import Path
 
-from layout import PROJECT, Layout, Tools
+from layout import APPLIANCE, PROJECT, Layout, Tools
 from rich.console import Console
 from rich.table import Table
 from running import shown
@@ -48,9 +48,9 @@ def explore(console: Console, layout: Layout, tools: Tools, *, serving: bool) ->
             f"{keyceremony} show {ledger}/000002.authorization.cms --config {config}",
             f"{_short(tools.openssl)} cms -verify -noverify -inform DER -in {ledger}/000002.outcome.cms",
         ],
-        f"List the token's keys (it asks for the PIN in {_short(layout.pin_file('appliance'))})": [
-            f"SOFTHSM2_CONF={_short(layout.softhsm_conf)} {_short(tools.pkcs11_tool)} --module {tools.module}"
-            " --token-label appliance --login --list-objects --type secrkey"
+        f"List the token's keys (it asks for the PIN in {_short(layout.pin_file(APPLIANCE))})": [
+            f"SOFTHSM2_CONF={_short(layout.softhsm_conf(APPLIANCE))} {_short(tools.pkcs11_tool)}"
+            f" --module {tools.module} --token-label {APPLIANCE} --login --list-objects --type secrkey"
         ],
     }
     for title, commands in blocks.items():

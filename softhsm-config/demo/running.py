@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from layout import PROJECT, DemoError, Layout
+from layout import APPLIANCE, PROJECT, DemoError, Layout
 
 
 def command_line(name: str) -> list[str]:
@@ -32,8 +32,8 @@ class Runner:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
 
-    def __call__(self, name: str, *arguments: str | Path) -> str:
-        """Run ``keyceremony …`` or ``appliance …`` to its end; its standard output.
+    def __call__(self, name: str, *arguments: str | Path, token: str = APPLIANCE) -> str:
+        """Run ``keyceremony …`` or ``appliance …`` to its end, where that token is plugged in; its standard output.
 
         Raises:
             DemoError: it failed; names the command, its last words and the log.
@@ -42,7 +42,7 @@ class Runner:
         done = subprocess.run(
             command,
             cwd=PROJECT,
-            env=self._layout.environment(),
+            env=self._layout.environment(token),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -11,6 +11,7 @@ import pty
 import re
 import secrets
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from layout import DemoError, Layout, Tools
@@ -20,7 +21,7 @@ _SERIAL = re.compile(r"serial num(?:ber)?\s*:\s*(?P<serial>\S+)")
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 
 
-def make(layout: Layout, tools: Tools, runner: Runner, labels: list[str]) -> None:
+def make(layout: Layout, tools: Tools, runner: Runner, labels: Iterable[str]) -> None:
     """A token for each label, its PIN in ``pins/LABEL``, the security officer's in ``pins/LABEL.so``.
 
     Raises:
@@ -30,7 +31,7 @@ def make(layout: Layout, tools: Tools, runner: Runner, labels: list[str]) -> Non
         pin = _new_pin(layout.pin_file(label))
         so_pin = _new_pin(layout.pins / f"{label}.so")
         command = [str(tools.softhsm2_util), "--init-token", "--free", "--label", label]
-        code, said = _at_terminal(command, layout.environment(), [so_pin, so_pin, pin, pin])
+        code, said = _at_terminal(command, layout.environment(label), [so_pin, so_pin, pin, pin])
         runner.note(command, code, said)
         if code:
             raise runner.failure(f"making the token {label}", said)
@@ -39,7 +40,7 @@ def make(layout: Layout, tools: Tools, runner: Runner, labels: list[str]) -> Non
 def serial(layout: Layout, tools: Tools, runner: Runner, label: str) -> str:
     """A token's serial number, as pkcs11-tool reads it."""
     command = [str(tools.pkcs11_tool), "--module", str(tools.module), "--list-token-slots"]
-    done = subprocess.run(command, env=layout.environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=layout.environment(label), capture_output=True, text=True, check=False)
     runner.note(command, done.returncode, done.stdout + done.stderr)
     for slot in done.stdout.split("\nSlot "):
         labels = re.search(r"token label\s*:\s*(\S+)", slot)
