@@ -134,11 +134,11 @@ class Door:
         if (request.content_length or 0) > limit:
             raise Problem("too_many_numbers", f"The body is larger than {limit} bytes.")
         await _continue(request)
-        body = await request.content.readany()
+        body = b""
         while not request.content.at_eof():
+            body += await request.content.readany()
             if len(body) > limit:
                 raise Problem("too_many_numbers", f"The body is larger than {limit} bytes.")
-            body += await request.content.readany()
         return body
 
     async def _convert_json(self, who: Caller, question: Question) -> web.Response:

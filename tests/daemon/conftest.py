@@ -1,19 +1,22 @@
-"""A world shared by the tests that only read it, and small ones to break."""
+"""A daemon shared by the tests that only ask it, and small worlds to break."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.daemonkit import rich_world
+from tests.daemonkit import Daemon, rich_world
 from tests.world import World, build_world
 
 
 @pytest.fixture(scope="session")
-def rich(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """Keys in every state; see `tests.daemonkit.rich_world`. Not to be changed by a test."""
-    return rich_world(tmp_path_factory.mktemp("rich"))
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon on a world with keys in every state; see `tests.daemonkit.rich_world`. It must stay as it is."""
+    with Daemon(rich_world(tmp_path_factory.mktemp("served"))) as daemon:
+        yield daemon
+        assert daemon.stop() == 0, daemon.log
 
 
 @pytest.fixture
