@@ -7,6 +7,7 @@ own numbers only, so two sectors cannot join their files by themselves.
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -39,12 +40,16 @@ class SectorError(KagimoriError):
 
 
 class Sector:
-    """One sector with its SQLite file (made with mode 0600 if it is not there). ``letter`` is ``C``, say."""
+    """One sector with its SQLite file (made with mode 0600 if it is not there). ``letter`` is ``C``, say.
+
+    Threads may share it: they write and answer by turns.
+    """
 
     def __init__(self, letter: str, database: Path) -> None:
         self.letter = letter
         database.touch(mode=0o600)
-        self._db = sqlite3.connect(database)
+        self._db = sqlite3.connect(database, check_same_thread=False)
+        self._turn = threading.RLock()
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.executescript(_SCHEMA)
 
@@ -106,7 +111,7 @@ class Sector:
         if linking.generation is not None:
             self._check_generation(linking.generation)
         try:
-            with self._db:
+            with self._turn, self._db:
                 self._db.executemany("DELETE FROM inquiry WHERE existing = ?", ((p.existing,) for p in linking.linked))
                 self._db.executemany("INSERT INTO link VALUES (?, ?)", ((p.existing, p.number) for p in linking.linked))
                 self._db.executemany(
@@ -145,7 +150,8 @@ class Sector:
 
     def answer(self, item: str, numbers: Sequence[str]) -> list[Reply]:
         """The holder's part of an exchange: one reply for each of its numbers, in order."""
-        return [self._reply(item, number) for number in numbers]
+        with self._turn:
+            return [self._reply(item, number) for number in numbers]
 
     def _reply(self, item: str, number: str) -> Reply:
         existing = self.existing_of(number)
@@ -158,7 +164,7 @@ class Sector:
 
     def _write(self, statement: str, rows: Iterable[tuple[str, ...]], refusal: str) -> None:
         try:
-            with self._db:
+            with self._turn, self._db:
                 self._db.executemany(statement, rows)
         except sqlite3.IntegrityError:
             raise SectorError(f"sector {self.letter}: {refusal}; nothing was stored") from None

@@ -10,13 +10,14 @@ import csv
 import json
 import random
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 
 import people
 from layout import DemoError, Layout
 from people import Country, Member
-from steps import Steps
+from steps import Step, Steps
 
 from appliance.hubkit import Client, Converted
 from appliance.hubkit import register as register_files
@@ -28,6 +29,8 @@ from appliance.numbers.formats import BASE36
 
 RULES = (Rule("B", "E", "income", "benefit-check"),)
 BATCH = 1000  # the hub role's values_per_request
+WORKERS = 4
+Asked = list[tuple[Member, str]]
 
 
 @dataclass
@@ -72,7 +75,7 @@ class Scheme:
             for letter in ("C", "B", "E"):
                 self._link(numbering, sectors[letter])
             self._check_pairs(hub, sectors["B"], sectors["C"])
-            self._exchange(hub, sectors["B"], sectors["E"], exchanges)
+            self._exchange(sectors["B"], sectors["E"], exchanges)
             self._refusals(numbering, hub)
             self._write_sample(sectors)
 
@@ -160,29 +163,40 @@ class Scheme:
 
     # --- exchange -----------------------------------------------------------------------------------
 
-    def _exchange(self, client: Client, asker: Sector, holder: Sector, count: int) -> None:
+    def _exchange(self, asker: Sector, holder: Sector, count: int) -> None:
         known = [m for m in self._country.members["E"] if m.resident is not None]
         holder.keep("income", ((m.existing, self._country.income[m.resident or 0]) for m in known))
-        hub = Hub(client, RULES, {"E": holder}, self._layout.folder / "hub" / "journal.jsonl")
         linked = [(self._truth["B"][existing], number) for existing, number in asker.links()]
-        questions = random.Random(people.SEED).choices(linked, k=count)  # noqa: S311 -- whom B happens to ask about
-        with self._steps.step("Exchanges (情報連携) B → E, one person each", len(questions)) as step:
+        asked = random.Random(people.SEED).choices(linked, k=count)  # noqa: S311 -- whom B happens to ask about
+        with self._steps.step("Exchanges (情報連携) B → E, one person each", count) as step:
+            single = [[one] for one in asked]
+            outcomes = self._ask(asker, holder, single, step)
+            self.summary.exchanges = {"questions": count, **outcomes}
+            step.result = f"{count:,} questions by {WORKERS} clerks: {_in_words(outcomes)}"
+        with self._steps.step("The same people again, in batches", count) as step:
+            batches = [asked[start : start + BATCH] for start in range(0, count, BATCH)]
+            outcomes = self._ask(asker, holder, batches, step)
+            self.summary.batch = {"questions": count, **outcomes}
+            step.result = f"{count:,} people in {len(batches)}: {_in_words(outcomes)}"
+
+    def _ask(self, asker: Sector, holder: Sector, questions: list[Asked], step: Step) -> Counter[str]:
+        """Put the questions, several clerks at a time, each with a connection of their own."""
+        numbered = list(enumerate(questions, 1))
+
+        def clerk(mine: list[tuple[int, Asked]]) -> Counter[str]:
             outcomes: Counter[str] = Counter()
-            for place, (member, number) in enumerate(questions, 1):
-                (answer,) = hub.exchange(_question(asker, f"case-{place:05d}", number))
-                outcomes[self._outcome(member, answer.data, answer.problem)] += 1
-                step.advance()
-            self.summary.exchanges = {"questions": len(questions), **outcomes}
-            step.result = f"{len(questions):,} questions: {_in_words(outcomes)}"
-        with self._steps.step("The same people again, in batches") as step:
-            outcomes = Counter()
-            for start in range(0, len(questions), BATCH):
-                part = questions[start : start + BATCH]
-                answers = hub.exchange(_question(asker, f"batch-{start // BATCH + 1}", *(number for _, number in part)))
-                for (member, _), answer in zip(part, answers, strict=True):
-                    outcomes[self._outcome(member, answer.data, answer.problem)] += 1
-            self.summary.batch = {"questions": len(questions), **outcomes}
-            step.result = f"{len(questions):,} people: {_in_words(outcomes)}"
+            with Client(self._layout.socket("hub"), timeout=60) as client:
+                hub = Hub(client, RULES, {"E": holder}, self._layout.folder / "hub" / "journal.jsonl")
+                for place, about in mine:
+                    numbers = (number for _, number in about)
+                    answers = hub.exchange(_question(asker, f"case-{len(about)}-{place:05d}", *numbers))
+                    for (member, _), answer in zip(about, answers, strict=True):
+                        outcomes[self._outcome(member, answer.data, answer.problem)] += 1
+                        step.advance()
+            return outcomes
+
+        with ThreadPoolExecutor(WORKERS) as pool:
+            return sum(pool.map(clerk, [numbered[start::WORKERS] for start in range(WORKERS)]), Counter())
 
     def _outcome(self, member: Member, data: str | None, problem: str | None) -> str:
         if data is None:
