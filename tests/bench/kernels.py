@@ -34,7 +34,8 @@ from appliance.token.token import Token  # noqa: E402
 
 SSPIN = Format(BASE36, 11)
 BLOCKS = 8192
-TURNS = 15
+TURNS = 7
+SECONDS = 0.05
 B, E = gen("sspin.B.1"), gen("sspin.E.1")
 
 
@@ -54,20 +55,21 @@ def session_keys() -> Iterator[Callable[[], EncryptBlocks]]:
             yield lambda: token.import_session_key(secrets.token_bytes(32))
 
 
-def beside(limit: Callable[[], object], work: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """Seconds of one ``work``, and the median over some turns of ``limit``'s time to that of ``work``."""
-    times, ratios = [], []
-    for _ in range(TURNS):
-        pair = []
-        for each in (limit, work):
-            each()
-            begin = time.perf_counter()
-            for _ in range(repeats):
-                each()
-            pair.append((time.perf_counter() - begin) / repeats)
-        times.append(pair[1])
-        ratios.append(pair[0] / pair[1])
-    return min(times), statistics.median(ratios)
+def per_call(work: Callable[[], object]) -> float:
+    """Seconds of one call, over a time long enough that a busy machine takes its share of any work alike."""
+    calls, begin = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - begin) < SECONDS:
+        work()
+        calls += 1
+    return elapsed / calls
+
+
+def beside(limit: Callable[[], object], work: Callable[[], object]) -> tuple[float, float]:
+    """Seconds of one ``work``, and ``limit``'s time to that of ``work``: medians over some turns."""
+    limit()
+    work()
+    turns = [(per_call(limit), per_call(work)) for _ in range(TURNS)]
+    return statistics.median(ours for _, ours in turns), statistics.median(theirs / ours for theirs, ours in turns)
 
 
 def main() -> None:
@@ -77,7 +79,7 @@ def main() -> None:
         aes, blocks = key(), secrets.token_bytes(16 * BLOCKS)
 
         def report(name: str, numbers: int, rounds: int, work: Callable[[], object]) -> None:
-            seconds, ratio = beside(lambda: aes(blocks), work, max(2, 20_000 // max(numbers, 500)))
+            seconds, ratio = beside(lambda: aes(blocks), work)
             share = f"{ratio * numbers * rounds / BLOCKS:7.1%} of the token's limit" if rounds else ""
             print(f"{name:42s} {seconds * 1e6:10.1f} µs {seconds / numbers * 1e9:10.1f} ns a number {share}")
 
