@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import signal
 from types import TracebackType
 
 from appliance.errors import KagimoriError
@@ -41,7 +42,9 @@ class Creations:
         if error is None:
             return
         made = len(self._ids)
+        masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})  # impatience leaves no key
         left = [key_id.hex() for key_id in reversed(self._ids) if not self._destroyed(key_id)]
+        signal.pthread_sigmask(signal.SIG_SETMASK, masked)
         fate, hint = _fate(made, left)
         if isinstance(error, KagimoriError):
             raise ExecutionFailed(f"{error.message}; {fate}", hint or error.hint) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from appliance.ledger import certificate
 from appliance.ledger.roster import Person, Role, encode_certificate
+from appliance.token.errors import KeyMissing
 from keyceremony import cards, pkcs8
 from keyceremony.errors import KeyLabelTaken
 from keyceremony.signers import PemSigner, public_key_info
@@ -47,7 +49,11 @@ def as_pem(person_id: str, name: str, role: Role, *, pem: Path, passphrase: str,
     der = _self_signed(person_id, public_key_info(key), PemSigner(key, b"").sign)
     create(pem, pkcs8.encrypt(key, passphrase) + asn1_pem.armor("CERTIFICATE", der), 0o600)
     person = _person(person_id, name, role, der)
-    cards.write(card, person)
+    try:
+        cards.write(card, person)
+    except BaseException:
+        pem.unlink()
+        raise
     return person
 
 
@@ -70,7 +76,8 @@ def on_token(person_id: str, name: str, role: Role, *, token: Token, card: Path)
         person = _person(person_id, name, role, der)
         cards.write(card, person)
     except BaseException:
-        token.destroy(key_id)
+        with suppress(KeyMissing):
+            token.destroy(key_id)
         raise
     return person
 

@@ -84,18 +84,17 @@ def _title(action: Generate | KeyAction, state: LedgerState | None) -> str:
 
 def signatures(out: Console, signed: Signed, roster: Roster | None) -> None:
     """Print who signed; without a roster, only the names in the certificates."""
-    rows = []
-    for one in signed.signers:
-        person = None if roster is None else owner_of(roster, one.certificate)
-        named = certificate.read(one.certificate).subject
-        who = (
-            [person.id, person.role]
-            if person
-            else [f"{named} (not compared with a roster)" if roster is None else named, "?"]
-        )
-        rows.append([*who, render_instant(one.signing_time)])
+    rows = [[*_signer(one.certificate, roster), render_instant(one.signing_time)] for one in signed.signers]
     screen.line(out)
     out.print(screen.table("Signatures, each verified over exactly this plan", ["by", "role", "when"], rows))
+
+
+def _signer(der: bytes, roster: Roster | None) -> list[str]:
+    named = certificate.read(der).subject
+    if roster is None:
+        return [f"{named} (not compared with a roster)", "?"]
+    person = owner_of(roster, der)
+    return [person.id, person.role] if person else [f"{named}, NOT IN THE ROSTER", "none"]
 
 
 def founding(out: Console, found: Found) -> None:

@@ -17,6 +17,7 @@ from appliance.ledger.quorum import ROLES, Tally
 from appliance.ledger.roster import Person
 from appliance.ledger.states import KeyState
 from keyceremony import papers, workspace
+from keyceremony.errors import FileProblem
 from keyceremony.papers import Paper
 
 
@@ -49,9 +50,13 @@ def survey(ledger: Path, anchor: str | None, *, now: datetime) -> Survey:
     """Read and verify the ledger, and weigh the plans beside it.
 
     Raises:
+        FileProblem: there is no such folder.
         LedgerError: the ledger is refused.
         InterruptedRun: an execute waits to be completed.
     """
+    if not ledger.is_dir():
+        new = f"a new ledger begins with: keyceremony plan genesis SETUP.toml --ledger {ledger}"
+        raise FileProblem(f"{ledger}: no such folder", new)
     _, state = papers.load_ledger(ledger, anchor)
     pending, unreadable = [], []
     for path in workspace.pending_plans(ledger):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from appliance.ledger.actions import Action, Found, action_name
 from appliance.ledger.fold import LedgerState
+from appliance.ledger.text import require_line
 from appliance.token.token import Token
 from keyceremony import execute as executing
 from keyceremony import papers, screen, secrets, staging, workspace
@@ -59,6 +61,8 @@ def command(plan: Path, approvals: tuple[Path, ...], where: Where, ask_pin: bool
 
 def _on_token(where: Where, prepared: Prepared, *, ask_pin: bool, operator: str | None) -> LedgerState:
     _check_label(where, prepared)
+    operator = operator or _login_name()
+    require_line("--operator", operator)
     pin = secrets.pin_for(prepared.token_label, None if ask_pin else where.pin_file)
     with (
         Token.open(
@@ -66,7 +70,7 @@ def _on_token(where: Where, prepared: Prepared, *, ask_pin: bool, operator: str 
         ) as opened,
         _progress(len(prepared.paper.plan.actions)) as progress,
     ):
-        run = executing.Run(operator or getpass.getuser(), _tool(), progress)
+        run = executing.Run(operator, _tool(), progress)
         return executing.execute(prepared, opened, run)
 
 
@@ -77,6 +81,13 @@ def _check_label(where: Where, prepared: Prepared) -> None:
             f"token {named}: the plan is for token {prepared.token_label}, serial {prepared.token_serial}",
             "correct --token, or [token] label in the configuration",
         )
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number that has no name
+        return f"uid {os.getuid()}"
 
 
 def _tool() -> str:

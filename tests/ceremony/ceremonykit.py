@@ -173,18 +173,20 @@ class Stage:
     def state(self) -> LedgerState:
         return chain.verify(files.read(self.ledger), self.anchor)
 
+    def pkcs11_tool(self, *arguments: str, label: str | None = APPLIANCE) -> str:
+        """Another program, logged in to a token; what it printed. Without a label it looks at the slots only."""
+        tool, module = softhsm()["KAGIMORI_PKCS11_TOOL"], softhsm()["KAGIMORI_SOFTHSM_MODULE"]
+        login = ["--token-label", label, "--login", "--pin", PIN] if label else []
+        command = [str(tool), "--module", str(module), *login, *arguments]
+        return subprocess.run(command, env=self.env, capture_output=True, text=True, check=True, timeout=60).stdout
+
     def objects(self, label: str = APPLIANCE) -> str:
         """What another program sees on a token."""
-        tool, module = softhsm()["KAGIMORI_PKCS11_TOOL"], softhsm()["KAGIMORI_SOFTHSM_MODULE"]
-        command = [str(tool), "--module", str(module), "--token-label", label, "--login", "--pin", PIN, "-O"]
-        listed = subprocess.run(command, env=self.env, capture_output=True, text=True, check=True, timeout=60)
-        return listed.stdout
+        return self.pkcs11_tool("-O", label=label)
 
     def slots(self) -> str:
         """What another program says of all tokens, flags included."""
-        tool, module = softhsm()["KAGIMORI_PKCS11_TOOL"], softhsm()["KAGIMORI_SOFTHSM_MODULE"]
-        command = [str(tool), "--module", str(module), "-L"]
-        return subprocess.run(command, env=self.env, capture_output=True, text=True, check=True, timeout=60).stdout
+        return self.pkcs11_tool("-L", label=None)
 
     def snapshot(self) -> dict[str, str]:
         """The appliance's objects and every file of the ledger's folder, to be compared."""

@@ -104,6 +104,10 @@ def test_status_names_who_is_missing_and_each_next_command_works(stage: Stage) -
 
 
 def test_status_leads_from_an_empty_ledger_to_active_keys(beginning: Stage) -> None:
+    missing = beginning.run("status", "--ledger", "ledger")
+    assert (missing.code, missing.message) == (1, "ledger: no such folder")
+    assert missing.hint.endswith("keyceremony plan genesis SETUP.toml --ledger ledger")
+    beginning.ledger.mkdir()
     told = beginning.must("status", "--ledger", "ledger")
     assert "The ledger is empty." in told
     assert "   keyceremony plan genesis SETUP.toml --ledger ledger" in told

@@ -104,6 +104,11 @@ def test_a_machine_that_dies_leaves_keys_that_status_lists_and_execute_stumbles_
     assert again.message == "token kagimori: holds a key spin.1 that the ledger does not know"
     assert "docs/ceremony.md" in again.hint
     assert stage.snapshot() == before
+    for key_id in orphans:  # what docs/ceremony.md tells people to do
+        stage.pkcs11_tool("--delete-object", "--type", "secrkey", "--id", key_id)
+    assert stage.run(*command).code == 0
+    told = stage.must("status", "--config", "kagimori.toml", "--token", APPLIANCE)
+    assert "holds every key of the ledger, and no other" in told
 
 
 @pytest.mark.parametrize(
