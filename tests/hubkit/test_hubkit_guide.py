@@ -1,0 +1,63 @@
+"""The Python examples of docs/hub-guide.md run as they stand, one after the other, against a real daemon."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance.hubkit import Client
+from appliance.hubkit import register as register_files
+from appliance.hubkit.linking import link
+from appliance.hubkit.register import FourAttributes, Resident
+from appliance.hubkit.sector import Sector
+from tests.world import PROJECT, World, build_world
+
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    one = build_world(tmp_path_factory.mktemp("g"))
+    command = [sys.executable, "-m", "appliance.cli", "serve", "--config", str(one.config)]
+    log = one.folder / "daemon.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, env=one.env, cwd=PROJECT, stdout=out, stderr=out)
+    until = time.monotonic() + 30
+    with Client(one.hub_socket) as client:
+        while not client.ready():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < until
+            time.sleep(0.05)
+    yield one
+    process.terminate()
+    assert process.wait(20) == 0
+
+
+def test_the_examples_of_the_guide(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("run").symlink_to(world.folder / "run")
+    person = FourAttributes("山田 太郎", "桜台市緑ケ丘1丁目", "1970-01-31", "男")
+    register_files.write(Path("register.csv"), [Resident("01234567890", person)])
+    with Sector("E", Path("E.sqlite")) as e, Client("run/numbering.sock") as numbering:
+        e.enter([("99", person)])
+        e.keep("income", [("99", "3,000,000 yen")])
+        residents = register_files.read(Path("register.csv"))
+        e.store(link(numbering, residents, list(e.requests()), "sspin.E", purpose="linking", reference="r"))
+    blocks = BLOCK.findall((PROJECT / "docs" / "hub-guide.md").read_text(encoding="utf-8"))
+    assert len(blocks) == 4
+    exec("\n".join(blocks), {"__name__": "guide"})
+    assert capsys.readouterr().out.splitlines() == [
+        "not converted: unknown_number",
+        "not converted: unknown_number",
+        "1000 {'unknown_number'} sspin.E.1",
+        "1 linked; [] for inquiry; by key sspin.B.1",
+        "3,000,000 yen",
+    ]
