@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 import pytest
 
-from appliance.cli import main as appliance
-from keyceremony.cli import main as keyceremony
+from appliance.cli import cli as appliance
+from keyceremony.cli import cli as keyceremony
 
 PROJECT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(
