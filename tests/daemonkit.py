@@ -195,12 +195,19 @@ def resident_kilobytes(pid: int) -> int:
 
 # --- a world with a role for every limit and a key in every state ---------------------------------
 
-PURPOSE = {"hub": "exchange", "numbering": "linking", "narrow": "exchange", "slow": "exchange", "portal": "none"}
+PURPOSE = {
+    "hub": "exchange",
+    "numbering": "linking",
+    "narrow": "exchange",
+    "slow": "exchange",
+    "trickle": "exchange",
+    "portal": "none",
+}
 MADE = ("common", "spin", "sspin.A", "sspin.B", "sspin.C", "sspin.D", "sspin.E")
 
 
 def rich_policy(domains: Sequence[DomainSpec]) -> Policy:
-    """The default policy, a hub that may re-key, and two roles with tight limits."""
+    """The default policy, a hub that may re-key, and roles with tight limits."""
     roles = dict(default_policy(domains).roles)
     hub = roles["hub"]
     roles["hub"] = RoleRule(
@@ -222,6 +229,13 @@ def rich_policy(domains: Sequence[DomainSpec]) -> Policy:
         purposes=("exchange",),
         values_per_request=5,
         values_per_stream=60,
+        values_per_minute=600,
+    )
+    roles["trickle"] = RoleRule(
+        pairs=(("sspin.A", "sspin.B"),),
+        purposes=("exchange",),
+        values_per_request=5,
+        values_per_stream=10_000,
         values_per_minute=600,
     )
     return Policy(roles=roles)

@@ -29,7 +29,7 @@ from appliance.daemon.requests import (
 from appliance.daemon.service import Service
 from appliance.daemon.sockets import Caller, Listener, caller
 from appliance.daemon.stream import Stream
-from appliance.daemon.wire import json_response, problem_response
+from appliance.daemon.wire import json_response, problem_response, read_some
 from appliance.engine.frames import MAX_LINES
 
 LARGEST_BODY = 16 << 20
@@ -136,7 +136,7 @@ class Door:
         await _continue(request)
         body = b""
         while not request.content.at_eof():
-            body += await request.content.readany()
+            body += await read_some(request)
             if len(body) > limit:
                 raise Problem("too_many_numbers", f"The body is larger than {limit} bytes.")
         return body

@@ -21,7 +21,7 @@ from appliance.daemon.problems import Problem
 from appliance.daemon.requests import Terms
 from appliance.daemon.service import Service
 from appliance.daemon.sockets import Caller
-from appliance.daemon.wire import SERVER
+from appliance.daemon.wire import SERVER, read_some
 from appliance.engine.frames import MAX_LINES, Answer
 
 DEPTH = 4
@@ -100,8 +100,6 @@ class Stream:
             end = problem
         except TimeoutError:
             end = Problem("deadline_exceeded")
-        except web.RequestPayloadError:
-            end = ClientGone() if request.transport is None else Problem("malformed_request")
         except ConnectionError:
             end = ClientGone()
         except asyncio.CancelledError:
@@ -112,10 +110,9 @@ class Stream:
 
     async def _read_body(self, request: web.BaseRequest) -> None:
         cutter = Cutter(min(MAX_LINES, self._service.buckets[self._who.role].capacity))
-        content = request.content
-        while not content.at_eof():
+        while not request.content.at_eof():
             async with asyncio.timeout(STALL_SECONDS):
-                data = await content.readany()
+                data = await read_some(request)
             for lines, count in cutter.feed(data):
                 await self._submit(lines, count)
         for lines, count in cutter.finish():
@@ -204,14 +201,14 @@ class Stream:
         """Say why, end without the final chunk, and read on a little so that the caller gets to see it."""
         with contextlib.suppress(Problem):
             await self._close_record(code)
-        with contextlib.suppress(ConnectionError, TimeoutError, web.RequestPayloadError):
+        with contextlib.suppress(ConnectionError, TimeoutError, Problem):
             async with asyncio.timeout(DRAIN_SECONDS):
                 await response.write(b"!!" + code.encode("ascii") + b"\n")
                 await self._end_producer()
                 if request.transport is not None:
                     request.transport.write_eof()
                 while not request.content.at_eof():
-                    await request.content.readany()
+                    await read_some(request)
         if request.transport is not None:
             request.transport.close()
         raise ConnectionResetError("the stream was cut off")

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from appliance.daemon import log
 from appliance.daemon.problems import Problem
@@ -33,10 +33,32 @@ def json_response(body: bytes, status: int = 200) -> web.Response:
     return web.Response(body=body, status=status, headers={"Content-Type": "application/json", "Server": SERVER})
 
 
+async def read_some(request: web.BaseRequest) -> bytes:
+    """What has arrived of the body, at least a byte unless it is at its end.
+
+    Raises:
+        ConnectionResetError: the caller is gone.
+        Problem: malformed_request, if the body's transfer encoding is broken.
+    """
+    try:
+        return await request.content.readany()
+    except web.RequestPayloadError:
+        if request.transport is None:
+            raise ConnectionResetError("the caller is gone") from None
+        raise Problem("malformed_request", "body: broken transfer encoding") from None
+
+
 class _Connection(RequestHandler):
     """One connection. Only what it says about errors differs from aiohttp's."""
 
     __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        """asyncio: bytes from the caller. A body that stops being HTTP is told to whoever reads it."""
+        super().data_received(data)
+        broken = self._messages and isinstance(self._messages[-1][0], _ErrInfo)
+        if broken and self._current_request is not None:
+            self._current_request.content.set_exception(web.RequestPayloadError("broken transfer encoding"))
 
     def handle_error(
         self,
