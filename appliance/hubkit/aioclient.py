@@ -72,7 +72,7 @@ class AsyncClient:
         self, source: str, target: str, numbers: Sequence[str], *, purpose: str, reference: str
     ) -> Conversion:
         """Convert some numbers; see `appliance.hubkit.client.Client.convert`."""
-        asked = list(numbers)
+        asked = wire.listed(numbers)
         body = wire.question(source, target, asked, purpose, reference)
         return wire.answer(await self._ask("POST", wire.CONVERT, body), source, target, len(asked))
 

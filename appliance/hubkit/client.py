@@ -50,7 +50,7 @@ class Client:
             Refused: the daemon refused the request as a whole (policy, limits, not ready).
             DaemonUnreachable, ConnectionLost, AnswerTimeout, ProtocolError: no usable answer.
         """
-        asked = list(numbers)
+        asked = wire.listed(numbers)
         body = wire.question(source, target, asked, purpose, reference)
         return wire.answer(self._ask("POST", wire.CONVERT, body), source, target, len(asked))
 

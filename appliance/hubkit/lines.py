@@ -33,6 +33,8 @@ class Outgoing:
     """
 
     def __init__(self, lines: Lines) -> None:
+        if isinstance(lines, str | bytes):
+            raise TypeError("lines must be an iterable of strings or a binary file, not one string")
         self.lines = 0
         self._source = lines
         self._block: list[bytes] = []

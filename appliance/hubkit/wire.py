@@ -6,7 +6,7 @@ took the results of another request for its own would hand out wrong people.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -101,6 +101,17 @@ class _Problem(msgspec.Struct, frozen=True):
     code: str
     detail: str = ""
     title: str = ""
+
+
+def listed(numbers: Iterable[str]) -> list[str]:
+    """The numbers as a list. One string is not a list of numbers: its characters would each be asked about.
+
+    Raises:
+        TypeError: it is one string.
+    """
+    if isinstance(numbers, str):
+        raise TypeError("numbers must be a list of strings; for one number there is convert_one")
+    return list(numbers)
 
 
 def question(source: str, target: str, numbers: Sequence[str], purpose: str, reference: str) -> bytes:

@@ -177,7 +177,7 @@ class Scheme:
             batches = [asked[start : start + BATCH] for start in range(0, count, BATCH)]
             outcomes = self._ask(asker, holder, batches, step)
             self.summary.batch = {"questions": count, **outcomes}
-            step.result = f"{count:,} people in {len(batches)}: {_in_words(outcomes)}"
+            step.result = f"{count:,} people, at most {BATCH:,} at once: {_in_words(outcomes)}"
 
     def _ask(self, asker: Sector, holder: Sector, questions: list[Asked], step: Step) -> Counter[str]:
         """Put the questions, several clerks at a time, each with a connection of their own."""

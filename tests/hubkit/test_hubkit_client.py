@@ -140,6 +140,15 @@ class TestConvert:
             "/v1/status",
         ]
 
+    def test_one_string_is_no_list_of_numbers(self, sock: Path) -> None:
+        with Client(sock) as client:
+            with pytest.raises(
+                TypeError, match="numbers must be a list of strings; for one number there is convert_one"
+            ):
+                client.convert("sspin.B", "sspin.E", "369PQRST246", **WHY)
+            with pytest.raises(TypeError, match="lines must be an iterable of strings or a binary file"):
+                client.convert_stream("sspin.B", "sspin.E", "369PQRST246", **WHY)
+
 
 class TestConnection:
     def test_no_socket(self, sock: Path) -> None:
