@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes SoftHSM2, pkcs11-tool and openssl available and writes where they are to var/softhsm/env.
+# Makes SoftHSM2, pkcs11-tool, openssl and curl available and writes where they are to var/softhsm/env.
 # What is installed is used; else root (or sudo that asks no password) installs the distribution's
 # packages; else they are fetched with apt and unpacked below var/softhsm, for this project only.
 # Nothing here reads or writes the user's own SoftHSM configuration. More: softhsm-config/README.md.
@@ -12,7 +12,7 @@ log=$home/bootstrap.log
 # --- what there is -----------------------------------------------------------------------------
 
 already_done() { # the file of an earlier run names everything, and all of it still exists
-  [ -r "$home/env" ] && [ "$(grep -c '^KAGIMORI_' "$home/env")" = 5 ] || return 1
+  [ -r "$home/env" ] && [ "$(grep -c '^KAGIMORI_' "$home/env")" = 6 ] || return 1
   while IFS='=' read -r name path; do
     case $name in KAGIMORI_*) [ -r "$path" ] || return 1 ;; esac
   done <"$home/env"
@@ -38,13 +38,14 @@ system_spy() { # logs every PKCS#11 call between a test and the module; comes wi
 
 find_on_system() {
   module=$(system_module) && spy=$(system_spy) && util=$(command -v softhsm2-util) && tool=$(command -v pkcs11-tool) &&
-    openssl=$(command -v openssl)
+    openssl=$(command -v openssl) && curl=$(command -v curl)
 }
 
 missing_packages() { # by the names Debian gives them
   { system_module && command -v softhsm2-util; } >/dev/null || printf 'softhsm2 '
   { system_spy && command -v pkcs11-tool; } >/dev/null || printf 'opensc '
   command -v openssl >/dev/null || printf 'openssl '
+  command -v curl >/dev/null || printf 'curl '
 }
 
 find_unpacked() { # a tool that the distribution has installed is used as it is
@@ -52,7 +53,8 @@ find_unpacked() { # a tool that the distribution has installed is used as it is
     module=$(system_module) || return 1
   spy=$(first_readable "$unpacked"/usr/lib/pkcs11-spy.so "$unpacked"/usr/lib/*/pkcs11-spy.so) ||
     spy=$(system_spy) || return 1
-  util=$(wrapper softhsm2-util --module "$module") && tool=$(wrapper pkcs11-tool) && openssl=$(wrapper openssl)
+  util=$(wrapper softhsm2-util --module "$module") && tool=$(wrapper pkcs11-tool) &&
+    openssl=$(wrapper openssl) && curl=$(wrapper curl)
 }
 
 wrapper() { # only these tools see the unpacked libraries; Python and everything else do not
@@ -77,7 +79,7 @@ works() { # a throw-away token is made, listed, and the module loads into Python
   if "$util" --init-token --free --label trial --pin 1234 --so-pin 12345678 &&
     "$tool" --module "$module" --list-token-slots | grep -q 'trial' &&
     "${PYTHON:-python3}" -c 'import ctypes, sys; [ctypes.CDLL(path) for path in sys.argv[1:]]' "$module" "$spy" &&
-    "$openssl" version; then result=0; fi >>"$log" 2>&1
+    "$openssl" version && "$curl" --version; then result=0; fi >>"$log" 2>&1
   unset SOFTHSM2_CONF
   rm -rf "$trial"
   return $result
@@ -119,7 +121,8 @@ unpack_packages() {
 
 write_env() {
   printf '%s\n' "KAGIMORI_SOFTHSM_MODULE=$module" "KAGIMORI_SOFTHSM2_UTIL=$util" \
-    "KAGIMORI_PKCS11_TOOL=$tool" "KAGIMORI_PKCS11_SPY=$spy" "KAGIMORI_OPENSSL=$openssl" >"$home/env.$$"
+    "KAGIMORI_PKCS11_TOOL=$tool" "KAGIMORI_PKCS11_SPY=$spy" "KAGIMORI_OPENSSL=$openssl" \
+    "KAGIMORI_CURL=$curl" >"$home/env.$$"
   mv "$home/env.$$" "$home/env"
 }
 
@@ -131,6 +134,6 @@ if find_on_system && works; then write_env
 elif install_packages && find_on_system && works; then write_env
 elif unpack_packages && find_unpacked && works; then write_env
 else
-  echo "bootstrap: no working SoftHSM2; install softhsm2, opensc and openssl and run this again (what was tried: $log)" >&2
+  echo "bootstrap: no working SoftHSM2; install softhsm2, opensc, openssl and curl and run this again (what was tried: $log)" >&2
   exit 1
 fi

@@ -10,7 +10,7 @@ import pytest
 from softhsmkit import PROJECT, SoftHSM
 
 _NEEDED = tuple(
-    f"KAGIMORI_{name}" for name in ("SOFTHSM_MODULE", "SOFTHSM2_UTIL", "PKCS11_TOOL", "PKCS11_SPY", "OPENSSL")
+    f"KAGIMORI_{name}" for name in ("SOFTHSM_MODULE", "SOFTHSM2_UTIL", "PKCS11_TOOL", "PKCS11_SPY", "OPENSSL", "CURL")
 )
 MISSING = "SoftHSM2 is not set up here: `make test` installs it (softhsm-config/bootstrap.sh alone does, too)"
 
@@ -43,6 +43,7 @@ def softhsm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftHSM]:
         pkcs11_tool=paths["KAGIMORI_PKCS11_TOOL"],
         pkcs11_spy=paths["KAGIMORI_PKCS11_SPY"],
         openssl=paths["KAGIMORI_OPENSSL"],
+        curl=paths["KAGIMORI_CURL"],
         configuration=home / "softhsm2.conf",
     )
     if before is None:

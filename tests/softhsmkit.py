@@ -28,6 +28,7 @@ class SoftHSM:
     pkcs11_tool: Path
     pkcs11_spy: Path
     openssl: Path
+    curl: Path
     configuration: Path
 
     @property

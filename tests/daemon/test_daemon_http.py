@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import socket
 import subprocess
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.daemonkit import JSON, TEXT, Daemon, UnixConnection, codes, stream_path
+from tests.world import softhsm
 
 QUESTION: dict[str, Any] = {
     "source": "sspin.A",
@@ -193,8 +193,7 @@ def test_pipelined_requests_are_answered_in_order(served: Daemon) -> None:
 
 
 def test_curl_works(served: Daemon) -> None:
-    curl = shutil.which("curl")
-    assert curl, "curl is one of the interface's users; install it"
+    curl = str(softhsm()["KAGIMORI_CURL"])
     in_a = served.numbers("resident", "sspin.A", codes(2_000), role="numbering")
     expected = served.numbers("sspin.A", "sspin.B", in_a)
     command = [curl, "-sS", "--fail", "--unix-socket", str(served.world.socket("hub"))]

@@ -11,7 +11,7 @@ from softhsmkit import PROJECT
 
 SCRIPT = PROJECT / "softhsm-config" / "bootstrap.sh"
 BARE_TOOLS = ("sh", "cat", "dirname", "find", "grep", "id", "mkdir", "mktemp", "mv", "paste", "rm", "sed", "sort")
-NAMES = ("SOFTHSM_MODULE", "SOFTHSM2_UTIL", "PKCS11_TOOL", "PKCS11_SPY", "OPENSSL")
+NAMES = ("SOFTHSM_MODULE", "SOFTHSM2_UTIL", "PKCS11_TOOL", "PKCS11_SPY", "OPENSSL", "CURL")
 
 
 @pytest.fixture
@@ -58,21 +58,21 @@ def test_second_run_says_and_changes_nothing(softhsm: object) -> None:
 
 
 def test_what_an_earlier_run_found_is_believed_while_it_is_there(copy: Path, bare: Path) -> None:
-    write_env(copy, [bare / "sh"] * 5)
+    write_env(copy, [bare / "sh"] * 6)
     assert run(copy, bare).returncode == 0
 
 
-@pytest.mark.parametrize("gone", range(5))
+@pytest.mark.parametrize("gone", range(6))
 def test_what_is_gone_is_not_believed(copy: Path, bare: Path, gone: int) -> None:
-    paths = [bare / "sh"] * 5
+    paths = [bare / "sh"] * 6
     paths[gone] = bare / "gone"
     write_env(copy, paths)
     assert run(copy, bare).returncode == 1
 
 
 def test_half_written_file_is_not_believed(copy: Path, bare: Path) -> None:
-    written = write_env(copy, [bare / "sh"] * 5)
-    written.write_text("\n".join(written.read_text().splitlines()[:4]) + "\n")
+    written = write_env(copy, [bare / "sh"] * 6)
+    written.write_text("\n".join(written.read_text().splitlines()[:5]) + "\n")
     assert run(copy, bare).returncode == 1
 
 
@@ -82,6 +82,6 @@ def test_machine_without_anything_gets_one_clear_line(copy: Path, bare: Path) ->
     assert ended.stdout == ""
     assert ended.stderr.count("\n") == 1
     assert ended.stderr.startswith(
-        "bootstrap: no working SoftHSM2; install softhsm2, opensc and openssl and run this again"
+        "bootstrap: no working SoftHSM2; install softhsm2, opensc, openssl and curl and run this again"
     )
     assert not (copy / "var" / "softhsm" / "env").exists()
