@@ -48,7 +48,7 @@ def execute(prepared: Prepared, token: Token, run: Run) -> LedgerState:
     """Carry out the plan on the opened, writable token and add the entry to the ledger.
 
     Raises:
-        WrongToken, TokenNotEmpty, KeyLabelTaken: refused before anything was made.
+        WrongToken, TokenNotEmpty, KeyLabelTaken, KeyMissing: refused before anything was made.
         ExecutionFailed: what was made in this run was destroyed again, or what was not; it says which.
         InterruptedRun: carried out, but the ledger's folder could not be written; run it again.
     """
@@ -81,6 +81,8 @@ def _check_token(prepared: Prepared, token: Token) -> None:
             "a ledger begins with an empty token: initialise one, and draft the genesis with its serial number",
         )
     wanted = {action.generation for action in prepared.paper.plan.actions if isinstance(action, Generate)}
+    if prepared.state is not None:  # without the identity key no outcome could be signed
+        token.signer(prepared.state.identity_certificate, key_id=prepared.state.identity_key_id)
     for label in sorted(wanted & labels):
         raise KeyLabelTaken(
             f"token {token.facts.label}: holds a key {label} that the ledger does not know",

@@ -7,10 +7,9 @@ from appliance.ledger.states import KeyState
 from appliance.token.token import Token
 
 
-def orphans(token: Token, state: LedgerState) -> list[str]:
+def orphans(token: Token, state: LedgerState | None) -> list[str]:
     """A sentence for each key that only the token, or only the ledger, knows; reads the token, changes nothing."""
-    known = {key.key_id: str(gen) for gen, key in state.keys.items() if key.state is not KeyState.DESTROYED}
-    known[state.identity_key_id] = "identity"
+    known = _known(state) if state else {}
     held = set(token.key_ids())
     strange = [
         f"key {key_id.hex()} is unknown to the ledger; see docs/ceremony.md" for key_id in sorted(held - set(known))
@@ -19,3 +18,8 @@ def orphans(token: Token, state: LedgerState) -> list[str]:
         f"key {known[key_id]} ({key_id.hex()}) of the ledger is not there" for key_id in sorted(set(known) - held)
     ]
     return strange + missing
+
+
+def _known(state: LedgerState) -> dict[bytes, str]:
+    known = {key.key_id: str(gen) for gen, key in state.keys.items() if key.state is not KeyState.DESTROYED}
+    return {**known, state.identity_key_id: "identity"}

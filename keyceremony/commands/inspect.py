@@ -41,7 +41,7 @@ def status_command(where: Where) -> None:
         _show_pending(out, pending)
     for error in found.unreadable:
         screen.line(out, f"Not a plan for this ledger: {error.message}")
-    if where.token_given is not None and found.state is not None:
+    if where.token_given is not None:
         _show_orphans(out, where, found.state)
     _show_next(out, found, where)
 
@@ -88,9 +88,10 @@ def _show_pending(out: Console, pending: Pending) -> None:
         screen.line(out, f"   cannot be carried out: {pending.refused.message}")
 
 
-def _show_orphans(out: Console, where: Where, state: LedgerState) -> None:
-    pin = secrets.pin_for(state.token_label, where.pin_file)
-    with Token.open(where.module, label=where.token_given, serial=state.token_serial, pin=pin) as opened:
+def _show_orphans(out: Console, where: Where, state: LedgerState | None) -> None:
+    serial = state.token_serial if state else None
+    pin = secrets.pin_for(str(where.token_given), where.pin_file)
+    with Token.open(where.module, label=where.token_given, serial=serial, pin=pin) as opened:
         found = orphans(opened, state)
     if not found:
         screen.line(out, "The token holds every key of the ledger, and no other.")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from appliance.ledger import files
 from appliance.ledger.plan import Plan
 from keyceremony import drafting, papers, screen, workspace
 from keyceremony.commands.options import PATH, Where, with_where
@@ -59,6 +60,10 @@ def genesis(setup: Path, where: Where, valid_days: int, out: Path | None) -> Non
     not suit, thresholds, domains and policy; docs/ceremony.md shows a whole one. The digest of this plan is
     the trust anchor: it goes into the configuration of every machine that reads the ledger.
     """
+    if where.ledger_if_given is not None and where.ledger.is_dir() and files.read(where.ledger):
+        raise DraftRefused(
+            f"{where.ledger}: there is a ledger already", "a genesis founds a new one: name another folder"
+        )
     plan = drafting.genesis(setup, now=datetime.now(UTC), valid_days=valid_days)
     paper = _write(where, plan, out)
     console = screen.console()

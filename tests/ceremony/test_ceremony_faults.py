@@ -34,7 +34,7 @@ FAULTS = [
     ("check-value", 2, "the token was pulled out"),
     ("wrong-blocks", 3, "sspin.E: a number enciphered with the new key does not come back"),
     ("same-check-value", 0, "check_value 000102030405 is another key's: the same key twice"),
-    ("signer", 1, "the token was pulled out"),
+    ("signer", 2, "the token was pulled out"),
     ("defect", 2, "ZeroDivisionError: no such thing"),
     ("ctrl-c", 2, "stopped"),
     ("sigterm", 2, "stopped"),
@@ -109,6 +109,19 @@ def test_a_machine_that_dies_leaves_keys_that_status_lists_and_execute_stumbles_
     assert stage.run(*command).code == 0
     told = stage.must("status", "--config", "kagimori.toml", "--token", APPLIANCE)
     assert "holds every key of the ledger, and no other" in told
+
+
+def test_a_machine_that_dies_in_a_genesis_leaves_a_key_that_status_lists(beginning: Stage) -> None:
+    plan = kit.drafted(beginning)
+    beginning.approve(plan, *PEOPLE)
+    assert sabotaged(beginning, "killed-with-identity", 1, "execute", str(plan), "--config", "kagimori.toml").code == -9
+    told = beginning.must("status", "--config", "kagimori.toml", "--token", APPLIANCE)
+    (orphan,) = re.findall(r"key ([0-9a-f]{32}) is unknown to the ledger", told)
+    again = beginning.execute(plan)
+    assert (again.code, again.message) == (1, "token kagimori: holds keys already (identity)")
+    for kind in ("privkey", "pubkey"):  # what docs/ceremony.md tells people to do
+        beginning.pkcs11_tool("--delete-object", "--type", kind, "--id", orphan)
+    assert beginning.execute(plan).code == 0
 
 
 @pytest.mark.parametrize(

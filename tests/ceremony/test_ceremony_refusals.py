@@ -225,6 +225,16 @@ def test_a_token_with_another_serial_number(stage: Stage) -> None:
     assert named.message.startswith("token officer-1: the plan is for token kagimori, serial ")
 
 
+def test_a_token_that_lost_its_identity_key(stage: Stage) -> None:
+    plan = stage.plan_keys(*kit.FIRST_KEYS)
+    stage.approve(plan, *QUORUM)
+    identity = stage.state().identity_key_id.hex()
+    stage.pkcs11_tool("--delete-object", "--type", "privkey", "--id", identity)
+    refused(stage, plan, 5, f"key {identity} on token 'kagimori'")
+    told = stage.must("status", "--config", "kagimori.toml", "--token", APPLIANCE)
+    assert f"Token: key identity ({identity}) of the ledger is not there" in told
+
+
 def _serial(token_folder: Path) -> str:
     """SoftHSM names a token's folder by a UUID whose last 16 digits are the serial number."""
     return token_folder.name.replace("-", "")[-16:]
@@ -359,6 +369,13 @@ def test_nothing_can_be_drafted_before_the_genesis(beginning: Stage) -> None:
     done = beginning.run("plan", "keys", "generate spin", "--title", "Keys", *anchor)
     assert (done.code, done.message) == (1, "the ledger is empty")
     assert done.hint == "found it first: keyceremony plan genesis SETUP.toml"
+
+
+def test_a_second_genesis_is_not_drafted_into_a_ledger(stage: Stage) -> None:
+    before = stage.snapshot()
+    done = stage.run("plan", "genesis", "setup.toml", "--ledger", "ledger")
+    assert (done.code, done.message) == (1, "ledger: there is a ledger already")
+    assert stage.snapshot() == before
 
 
 def test_destroy_comes_with_a_later_version(stage: Stage) -> None:
