@@ -6,13 +6,14 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -249,6 +250,15 @@ def rich_world(folder: Path) -> World:
     world = build_world(folder, domains=domains, policy=rich_policy(domains), keys=MADE)
     world.ceremony(["generate sspin.C", "generate sspin.D", "activate sspin.D.2", "restrict sspin.D.1"], "More keys")
     return world
+
+
+def copy_world(world: World, folder: Path) -> World:
+    """The same world at another place, far quicker than making one: tokens, ledger and all."""
+    shutil.copytree(world.folder, folder)
+    configuration = folder / "softhsm2.conf"
+    text = configuration.read_text("utf-8").replace(str(world.folder), str(folder))
+    configuration.write_text(text, "utf-8")
+    return replace(world, folder=folder)
 
 
 def edit_config(world: World, text: str) -> None:

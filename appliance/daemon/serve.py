@@ -26,6 +26,7 @@ from appliance.daemon.service import Service, Stopped, version
 from appliance.daemon.sockets import Listener
 from appliance.daemon.wire import Server
 from appliance.engine.link import Link, Work
+from appliance.errors import KagimoriError
 
 GRACE_SECONDS = 10.0
 STREAM_GRACE_SECONDS = 8.0
@@ -113,6 +114,9 @@ class _Daemon:
             if starting.done():
                 await starting
             await stopped
+        except KagimoriError:
+            service.reason = "start_failed"
+            raise
         finally:
             for task in (starting, stopped):
                 task.cancel()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemonkit import rich_world
+from tests.daemonkit import copy_world, rich_world
 from tests.world import World, build_world
 
 
@@ -16,7 +16,13 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> World:
     return rich_world(tmp_path_factory.mktemp("rich"))
 
 
+@pytest.fixture(scope="session")
+def small_template(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Three keys. Only to be copied."""
+    return build_world(tmp_path_factory.mktemp("small") / "w", keys=("spin", "sspin.A", "sspin.B"))
+
+
 @pytest.fixture
-def small(tmp_path: Path) -> World:
+def small(small_template: World, tmp_path: Path) -> World:
     """Three keys, for one test alone."""
-    return build_world(tmp_path / "w", keys=("spin", "sspin.A", "sspin.B"))
+    return copy_world(small_template, tmp_path / "w")
