@@ -76,7 +76,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt, EOFError):
-        return _say("stopped; nothing was written", None, FAILED)
+        return _say("stopped", "keyceremony status tells where things stand", FAILED)
     except OSError as error:
         return _say(
             f"{error.filename or 'input or output'}: {error.strerror}", "check path, permissions and disk", FAILED

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import secrets
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from appliance.errors import KagimoriError
 from appliance.token.errors import KeyMissing
 from appliance.token.token import Token
 from keyceremony.errors import ExecutionFailed
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait until the block is over."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Creations:
@@ -22,6 +34,7 @@ class Creations:
     def __init__(self, token: Token) -> None:
         self._token = token
         self._ids: list[bytes] = []
+        self._kept = False
 
     def new_id(self) -> bytes:
         """A random CKA_ID for a key about to be made; noted first, so that a half-made key is found."""
@@ -30,8 +43,8 @@ class Creations:
         return key_id
 
     def keep(self) -> None:
-        """The run came to its end."""
-        self._ids.clear()
+        """The outcome is safe: what was made stays."""
+        self._kept = True
 
     def __enter__(self) -> Creations:
         return self
@@ -39,12 +52,11 @@ class Creations:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
+        if error is None or self._kept:
             return
         made = len(self._ids)
-        masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})  # impatience leaves no key
-        left = [key_id.hex() for key_id in reversed(self._ids) if not self._destroyed(key_id)]
-        signal.pthread_sigmask(signal.SIG_SETMASK, masked)
+        with undisturbed():  # impatience leaves no key behind
+            left = [key_id.hex() for key_id in reversed(self._ids) if not self._destroyed(key_id)]
         fate, hint = _fate(made, left)
         if isinstance(error, KagimoriError):
             raise ExecutionFailed(f"{error.message}; {fate}", hint or error.hint) from error

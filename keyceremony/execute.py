@@ -25,7 +25,7 @@ from appliance.ledger.text import render_instant
 from appliance.numbers.domains import Generation
 from appliance.token.token import Token
 from keyceremony import staging
-from keyceremony.creations import Creations
+from keyceremony.creations import Creations, undisturbed
 from keyceremony.errors import KeyLabelTaken, PlanRefused, TokenNotEmpty
 from keyceremony.prepare import Prepared
 from keyceremony.selftest import self_test
@@ -62,9 +62,10 @@ def execute(prepared: Prepared, token: Token, run: Run) -> LedgerState:
         names = chain.authorization_name(happened.sequence), chain.outcome_name(happened.sequence)
         grown = {**prepared.held, names[0]: prepared.authorization, names[1]: signed}
         state = chain.verify(grown, prepared.anchor)
-        staging.stage(prepared.ledger, happened.sequence, prepared.authorization, signed)
-        creations.keep()
-    staging.complete(prepared.ledger, prepared.anchor, prepared.paper.data, happened.sequence)
+        with undisturbed():  # once staged, the keys stay, and the rest is completed whatever happens
+            staging.stage(prepared.ledger, happened.sequence, prepared.authorization, signed)
+            creations.keep()
+            staging.complete(prepared.ledger, prepared.anchor, prepared.paper.data, happened.sequence)
     return state
 
 

@@ -25,19 +25,23 @@ def _paths(ledger: Path, sequence: int) -> tuple[Path, Path]:
 
 
 def stage(ledger: Path, sequence: int, authorization: bytes, outcome: bytes) -> None:
-    """Make both files durable in the pending folder; the outcome last, for it alone tells that all is there.
+    """Make both files durable in the pending folder; the outcome last and whole, for it tells that all is there.
 
     Raises:
         OutputExists, FileProblem: nothing is left there.
     """
     first, second = _paths(ledger, sequence)
+    partial = second.with_suffix(".part")
     workspace.check_absent(second)
-    first.unlink(missing_ok=True)  # alone, it is what a run left that died right here
-    workspace.create(first, authorization)
+    for leftover in (first, partial):  # without the outcome, they are what a run left that died right here
+        leftover.unlink(missing_ok=True)
     try:
-        workspace.create(second, outcome)
-    except KagimoriError:
-        first.unlink()
+        workspace.create(first, authorization)
+        workspace.create(partial, outcome)
+        workspace.rename(partial, second)
+    except BaseException:
+        for path in (second, partial, first):
+            path.unlink(missing_ok=True)
         raise
 
 
@@ -90,9 +94,8 @@ def complete(ledger: Path, anchor: str, plan: bytes, sequence: int) -> LedgerSta
 def _append(ledger: Path, sequence: int, waiting: tuple[bytes, bytes]) -> None:
     try:
         files.append(ledger, sequence, *waiting)
-    except (KagimoriError, KeyboardInterrupt) as error:
-        reason = error.message if isinstance(error, KagimoriError) else "stopped"
+    except KagimoriError as error:
         raise InterruptedRun(
-            f"{reason}; the plan was carried out, and its outcome waits in {workspace.pending_folder(ledger)}",
+            f"{error.message}; the plan was carried out, and its outcome waits in {workspace.pending_folder(ledger)}",
             "put the cause right and run the same command again: it completes the ledger",
         ) from error

@@ -94,6 +94,23 @@ def create(path: Path, data: bytes, mode: int = 0o644) -> None:
         raise FileProblem(f"{path}: cannot be written ({error.strerror})", "make room on the disk") from None
 
 
+def rename(path: Path, name: Path) -> None:
+    """Give a file of the same folder its final name, durably.
+
+    Raises:
+        FileProblem: the folder is not writable.
+    """
+    try:
+        path.rename(name)
+        descriptor = os.open(name.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise FileProblem(f"{name}: cannot be written ({error.strerror})", "make room on the disk") from None
+
+
 def make_pending(ledger: Path) -> None:
     """Make the ledger's folder and its pending folder if they are not there."""
     try:

@@ -106,19 +106,20 @@ class _Bar:
 
     def __call__(self, number: int, action: Action) -> None:
         what = "found the ledger" if isinstance(action, Found) else f"{action_name(action)} {action.generation}"
-        self._bar.update(self._task, completed=number - 1, description=what)
+        self._bar.update(self._task, completed=number - 1, description=what, refresh=True)
         if not self._bar.console.is_terminal:
             screen.line(self._bar.console, f"{number}. {what}")
 
     def finish(self) -> None:
-        self._bar.update(self._task, completed=self._bar.tasks[0].total, description="verified")
+        self._bar.update(self._task, completed=self._bar.tasks[0].total, description="verified", refresh=True)
 
 
 @contextmanager
 def _progress(total: int) -> Iterator[_Bar]:
     console = screen.console()
     columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    # no thread of its own that refreshes the bar: signals must find this thread alone (creations.undisturbed)
+    with Progress(*columns, console=console, auto_refresh=False, disable=not console.is_terminal) as bar:
         told = _Bar(bar, total)
         yield told
         told.finish()

@@ -99,6 +99,8 @@ FAULTS: dict[str, Callable[[int], None]] = {
     "sigterm": lambda n: _sabotage(Token, "check_value", n, _signal(signal.SIGTERM)),
     "sigkill": lambda n: _sabotage(Token, "check_value", n, _signal(signal.SIGKILL)),
     "disk-full": lambda n: _sabotage(workspace.os, "fsync", n, _raise(FULL)),
+    "sigterm-while-staging": lambda n: _sabotage(staging, "stage", n, _signal(signal.SIGTERM)),
+    "killed-while-staging": lambda n: _sabotage(workspace.os, "fsync", n, _signal(signal.SIGKILL)),
     "killed-with-identity": lambda n: _sabotage(Token, "store_certificate", n, _signal(signal.SIGKILL)),
     "killed-before-ledger": lambda n: _sabotage(files, "append", n, _signal(signal.SIGKILL)),
     "killed-after-ledger": lambda n: _sabotage(files, "append", n, _signal(signal.SIGKILL), after=True),

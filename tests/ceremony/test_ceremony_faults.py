@@ -39,7 +39,8 @@ FAULTS = [
     ("ctrl-c", 2, "stopped"),
     ("sigterm", 2, "stopped"),
     ("disk-full", 1, "000002.authorization.cms: cannot be written (No space left on device)"),
-    ("disk-full", 2, "000002.outcome.cms: cannot be written (No space left on device)"),
+    ("disk-full", 2, "000002.outcome.part: cannot be written (No space left on device)"),
+    ("disk-full", 3, "000002.outcome.cms: cannot be written (No space left on device)"),
 ]
 
 
@@ -90,14 +91,17 @@ def test_keys_that_cannot_be_destroyed_are_named(ready: tuple[Stage, list[str]])
     assert all(key_id in listed for key_id in left)
 
 
+@pytest.mark.parametrize(
+    ("fault", "number", "made"), [("sigkill", 2, 2), ("killed-while-staging", 1, 3), ("killed-while-staging", 2, 3)]
+)
 def test_a_machine_that_dies_leaves_keys_that_status_lists_and_execute_stumbles_over(
-    ready: tuple[Stage, list[str]],
+    ready: tuple[Stage, list[str]], fault: str, number: int, made: int
 ) -> None:
     stage, command = ready
-    assert sabotaged(stage, "sigkill", 2, *command).code == -9
+    assert sabotaged(stage, fault, number, *command).code == -9
     told = stage.must("status", "--config", "kagimori.toml", "--token", APPLIANCE)
     orphans = re.findall(r"key ([0-9a-f]{32}) is unknown to the ledger", told)
-    assert len(orphans) == 2
+    assert len(orphans) == made
     before = stage.snapshot()
     again = stage.run(*command)
     assert again.code == 1
@@ -126,7 +130,13 @@ def test_a_machine_that_dies_in_a_genesis_leaves_a_key_that_status_lists(beginni
 
 @pytest.mark.parametrize(
     ("fault", "number"),
-    [("killed-before-ledger", 1), ("killed-between", 1), ("killed-between", 2), ("killed-after-ledger", 1)],
+    [
+        ("killed-while-staging", 3),
+        ("killed-before-ledger", 1),
+        ("killed-between", 1),
+        ("killed-between", 2),
+        ("killed-after-ledger", 1),
+    ],
 )
 def test_a_death_after_the_work_is_completed_by_the_same_command(
     ready: tuple[Stage, list[str]], fault: str, number: int
@@ -150,6 +160,17 @@ def test_a_death_after_the_work_is_completed_by_the_same_command(
     assert "holds every key of the ledger, and no other" in told
     left = {path.name for path in (stage.ledger / "pending").iterdir() if not path.name.startswith(".")}
     assert left == {"carried-out", "execute.lock"}
+
+
+def test_stopping_it_once_the_outcome_is_safe_comes_too_late(ready: tuple[Stage, list[str]]) -> None:
+    """The keys stay and the ledger is complete; the signal is heeded after that."""
+    stage, command = ready
+    done = sabotaged(stage, "sigterm-while-staging", 1, *command)
+    assert (done.code, done.message) == (1, "stopped")
+    assert done.hint == "keyceremony status tells where things stand"
+    assert len(stage.state().keys) == 3
+    told = stage.must("status", "--config", "kagimori.toml", "--token", APPLIANCE)
+    assert "holds every key of the ledger, and no other" in told
 
 
 @pytest.mark.parametrize("number", [1, 2])
