@@ -64,6 +64,14 @@ def test_validity_is_written_as_given_past_2050_too() -> None:
     assert not read.covers(NOW - timedelta(seconds=1)) and not read.covers(end + timedelta(seconds=1))
 
 
+def test_times_are_written_as_the_standard_says() -> None:
+    """RFC 5280, section 4.1.2.5: UTCTime through 2049, GeneralizedTime from 2050 on."""
+    ends = {2049: b"\x17\x0d491231235959Z", 2050: b"\x18\x0f20501231235959Z"}
+    for year, written in ends.items():
+        end = datetime(year, 12, 31, 23, 59, 59, tzinfo=UTC)
+        assert make_signer("x", not_after=end).certificate.count(written) == 1
+
+
 def test_a_signature_with_another_key_is_noticed_at_once() -> None:
     mine, other = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     with pytest.raises(CertificateInvalid, match="CN=x is not signed by its own key"):

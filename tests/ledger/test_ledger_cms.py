@@ -16,6 +16,7 @@ from cryptography.x509 import load_der_x509_certificate
 from ledgerkit import HOUR, NOW, SoftSigner, make_signer, signer
 
 from appliance.ledger import cms
+from appliance.ledger.der import OCTET_STRING, tlv
 from appliance.ledger.errors import CertificateInvalid, MalformedCms, NotCanonical, SignatureInvalid
 
 CONTENT = '{"title":"鍵"}'.encode()
@@ -122,6 +123,24 @@ def test_merging_verifies_first() -> None:
 def test_changed_content_is_named_as_such() -> None:
     with pytest.raises(SignatureInvalid, match="the content is not what CN=sato signed"):
         cms.verify(signed().replace(b"title", b"tytle"))
+
+
+@pytest.mark.parametrize("name", ["sato", "ito", "ueda"])
+def test_a_changed_signature_is_noticed_whatever_the_key(name: str) -> None:
+    info = asn1.ContentInfo.load(cms.sign(CONTENT, signer(name), NOW))
+    other = asn1.ContentInfo.load(cms.sign(CONTENT, signer(name), NOW + HOUR))
+    info["content"]["signer_infos"][0]["signature"] = other["content"]["signer_infos"][0]["signature"].native
+    with pytest.raises(SignatureInvalid, match=f"the signature of CN={name} does not verify"):
+        cms.verify(rebuilt(info))
+
+
+def test_an_rsa_signature_of_another_length_is_refused() -> None:
+    info = asn1.ContentInfo.load(cms.sign(CONTENT, signer("ito"), NOW))
+    part = info["content"]["signer_infos"][0]
+    for changed in (b"\x00" + part["signature"].native, part["signature"].native[1:], b""):
+        part["signature"] = changed
+        with pytest.raises(SignatureInvalid, match="the signature of CN=ito does not verify"):
+            cms.verify(rebuilt(info))
 
 
 def test_a_changed_signing_time_is_noticed() -> None:
@@ -267,6 +286,11 @@ def test_a_longer_length_than_needed_is_refused() -> None:
     assert good[1] == 0x82
     with pytest.raises(NotCanonical, match="not the one DER encoding"):
         cms.verify(good[:1] + b"\x83\x00" + good[2:])
+
+
+@pytest.mark.parametrize("size", [0, 1, 127, 128, 255, 256, 65535, 65536])
+def test_lengths_are_written_as_asn1crypto_writes_them(size: int) -> None:
+    assert tlv(OCTET_STRING, bytes(size)) == core.OctetString(bytes(size)).dump()
 
 
 def test_too_much_is_refused_unread() -> None:

@@ -169,3 +169,10 @@ def test_files_and_folder_are_synced_before_append_returns(folder: Path, monkeyp
     files.append(folder, 4, b"agreed", b"happened")
     kinds = [name.split(".")[2] if name.startswith(".") else name for name in synced]
     assert kinds == ["authorization", "outcome", "ledger", "ledger"]
+
+
+def test_what_does_not_read_back_as_written_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = files._read_file
+    monkeypatch.setattr(files, "_read_file", lambda path: real(path)[:-1])
+    with pytest.raises(LedgerUnreadable, match=r"000004.authorization.cms: does not read back as it was written"):
+        files.append(folder, 4, b"agreed", b"happened")

@@ -124,6 +124,8 @@ def test_names_of_generations(text: str) -> None:
     assert refused(MalformedPlan, make_plan([Activate(generation=text)], **FIELDS)) == (
         f"actions: 1: generation: {text!r} is not a key generation such as sspin.C.2"
     )
+    generate = Generate(generation=text, parent=None)
+    assert "actions: 1: generation:" in refused(MalformedPlan, make_plan([generate], **FIELDS))
     generate = Generate(generation="sspin.C.1", parent=text)
     assert "actions: 1: parent:" in refused(MalformedPlan, make_plan([generate], **FIELDS))
 
@@ -194,6 +196,13 @@ def test_trees_that_cannot_be(domains: tuple[DomainSpec, ...], reason: str) -> N
     assert refused(DomainsInvalid, make_plan([made])).startswith(reason)
 
 
+def test_the_limit_of_63_bits_to_the_number() -> None:
+    most, too_many = (spec("resident", None, "01", length) for length in (62, 63))
+    plan.validate(make_plan([make_found(domains=(most,), policy=Policy(roles={}))]))
+    reason = refused(DomainsInvalid, make_plan([make_found(domains=(too_many,), policy=Policy(roles={}))]))
+    assert reason == "domains: resident: its format has 2**63 numbers or more; only a leaf may"
+
+
 def test_a_leaf_may_be_larger_than_63_bits() -> None:
     domains = (ROOT, SPIN, spec("sspin.A", "spin", length=24))
     plan.validate(make_plan([make_found(domains=domains, policy=Policy(roles={}))]))
@@ -217,6 +226,8 @@ def rule(**changes: object) -> Policy:
 
 
 PAIR = ("sspin.B", "sspin.E")
+NOTHING = RoleRule(pairs=(), purposes=(), values_per_request=0, values_per_stream=0, values_per_minute=0)
+ONLY_0 = "policy: hub: no pairs, so it must have no purposes and all limits 0"
 
 
 @pytest.mark.parametrize(
@@ -230,7 +241,15 @@ PAIR = ("sspin.B", "sspin.E")
         (rule(purposes=("a", "a")), "policy: hub: a purpose is listed twice"),
         (rule(values_per_request=0), "policy: hub: values_per_request must be at least 1"),
         (rule(values_per_minute=99), "policy: hub: values_per_minute is less than values_per_request"),
-        (rule(pairs=()), "policy: hub: no pairs, so it must have no purposes and all limits 0"),
+        *(
+            (Policy(roles={"hub": msgspec.structs.replace(NOTHING, **one)}), ONLY_0)
+            for one in (
+                {"purposes": ("a",)},
+                {"values_per_request": 1},
+                {"values_per_stream": 1},
+                {"values_per_minute": 1},
+            )
+        ),
     ],
 )
 def test_policies_that_make_no_sense(policy: Policy, reason: str) -> None:
@@ -238,9 +257,9 @@ def test_policies_that_make_no_sense(policy: Policy, reason: str) -> None:
 
 
 def test_policies_that_do() -> None:
-    silent = RoleRule(pairs=(), purposes=(), values_per_request=0, values_per_stream=0, values_per_minute=0)
     rekeying = rule(pairs=(("sspin.C", "sspin.C"),), values_per_stream=0)
-    for policy in (Policy(roles={}), Policy(roles={"portal": silent}), rekeying):
+    least = rule(values_per_request=1, values_per_minute=1)
+    for policy in (Policy(roles={}), Policy(roles={"portal": NOTHING}), rekeying, least):
         plan.validate(make_plan([make_found(policy=policy)]))
 
 
