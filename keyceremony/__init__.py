@@ -1,0 +1,1 @@
+"""Key ceremonies: plans, approvals, execution. The only code that changes a token."""

@@ -1,0 +1,1 @@
+"""The audit store: what was converted or refused, for whom and why; durable before it is answered."""

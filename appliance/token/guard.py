@@ -1,4 +1,4 @@
-"""One thread per process touches PKCS#11 (DESIGN: two threads crash SoftHSM), and no forked child does.
+"""One thread per process touches PKCS#11 (two of them crash SoftHSM), and no forked child does.
 
 python-pkcs11 initialises modules without locking and releases the GIL in every call. The first thread
 that opens a token keeps the right to for the life of the process; scale by processes started anew.

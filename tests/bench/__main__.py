@@ -88,9 +88,9 @@ def measure_stream(world: World, ours: Subject, lines: int, rounds: int, tick: C
         return float(clients[-1]["lines"] / clients[-1]["seconds"])
 
     seen = in_turns({"token_limit": lambda: limits.token_limit(ours.encrypt_blocks, 1), "stream": stream}, rounds, tick)
-    with target.open("rb") as file:
+    with target.open("rb") as answers:
         for _ in range(copies):
-            if file.read(len(ours.e_text)) != ours.e_text:
+            if answers.read(len(ours.e_text)) != ours.e_text:
                 raise SystemExit("bench: the stream answered a wrong number")
     source.unlink()
     target.unlink()
