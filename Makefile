@@ -29,7 +29,7 @@ lint: $(PROJECT) ## Check style, types and the direction of imports
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(PROJECT) softhsm ## Measure everything side by side; writes bench.json (ARGS=--quick for a first impression)
+bench: $(PROJECT) softhsm ## Measure everything side by side; writes bench.json (ARGS="--rounds 2 --seconds 1": quicker)
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 clean: ## Remove .venv, var/ (all state of the demo) and caches

@@ -127,7 +127,7 @@ def measure_requests(world: World, ours: Subject, seconds: float, rounds: int, t
     }
 
 
-def run(folder: Path, *, rounds: int, stream_lines: int, seconds: float) -> Figures:
+def run(folder: Path, *, rounds: int, lines: int, seconds: float) -> Figures:
     """The whole benchmark in ``folder``."""
     world = build_world(folder)
     os.environ["SOFTHSM2_CONF"] = world.env["SOFTHSM2_CONF"]
@@ -143,8 +143,8 @@ def run(folder: Path, *, rounds: int, stream_lines: int, seconds: float) -> Figu
         ):
             requests = measure_requests(world, ours, seconds, rounds, tick)
             engine = measure_engine(world, ours, rounds, tick)
-            short = measure_stream(world, ours, stream_lines // 10, rounds, tick)
-            long = measure_stream(world, ours, stream_lines, 1, tick)
+            short = measure_stream(world, ours, lines // 10, rounds, tick)
+            long = measure_stream(world, ours, lines, 1, tick)
             memory = {"daemon": peak_megabytes(pid), "client": long.pop("client_megabytes")}
             memory |= {f"engine_{n}": peak_megabytes(child) for n, child in enumerate(children(pid), 1)}
     short.pop("client_megabytes")
@@ -161,16 +161,13 @@ def run(folder: Path, *, rounds: int, stream_lines: int, seconds: float) -> Figu
 def main() -> None:
     """Measure, show, write."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a fifth of the work, for a first impression")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each measure takes its turn")
+    parser.add_argument("--lines", type=int, default=10_000_000, help="length of the longest stream")
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of each run of single requests")
     parser.add_argument("--output", type=Path, default=Path("bench.json"), help="where the figures go")
     options = parser.parse_args()
-    size = (
-        {"rounds": 2, "stream_lines": 2_000_000, "seconds": 1.0}
-        if options.quick
-        else {"rounds": 5, "stream_lines": 10_000_000, "seconds": 3.0}
-    )
     with tempfile.TemporaryDirectory(prefix="kagimori-bench-") as folder:
-        figures = run(Path(folder), **size)  # type: ignore[arg-type]
+        figures = run(Path(folder), rounds=options.rounds, lines=options.lines, seconds=options.seconds)
     options.output.write_text(json.dumps(figures, indent=2) + "\n")
     Console().print(table(figures))
     Console().print(f"written to {options.output}")
