@@ -239,6 +239,13 @@ def rich_policy(domains: Sequence[DomainSpec]) -> Policy:
         values_per_stream=10_000,
         values_per_minute=600,
     )
+    roles["short"] = RoleRule(
+        pairs=(("sspin.A", "sspin.B"),),
+        purposes=("exchange",),
+        values_per_request=5,
+        values_per_stream=20_000,
+        values_per_minute=1_000_000_000,
+    )
     return Policy(roles=roles)
 
 
