@@ -53,7 +53,7 @@ class AuditStore:
         except OSError as error:
             raise AuditUnusable(
                 f"audit store {path}: {error.strerror}",
-                "[audit] directory must exist and be writable; it is not made here, lest a disk not mounted go unnoticed",
+                "[audit] directory must exist and be writable; it is not made here, so that a lost disk is noticed",
             ) from None
         store = cls(path, descriptor)
         try:

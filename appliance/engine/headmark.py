@@ -107,7 +107,7 @@ def _locked(directory: Path) -> Iterator[None]:
     except OSError as error:
         raise HeadmarkUnusable(
             f"state directory {directory}: {error.strerror}",
-            "[state] directory must exist and be writable; it is not made here, lest a lost one go unnoticed",
+            "[state] directory must exist and be writable; it is not made here, so that a lost one is noticed",
         ) from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
