@@ -69,7 +69,7 @@ class Refusal(_Peer, kw_only=True, tag="refusal"):
 
 
 class Start(Entry, kw_only=True, tag="start"):
-    """A daemon began to serve."""
+    """A daemon started; it serves as soon as `LedgerLoaded` follows."""
 
     version: str
     pid: Identifier

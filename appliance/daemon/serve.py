@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from appliance import configuration
 from appliance.audit import records
@@ -39,10 +41,21 @@ async def serve(config_path: Path) -> None:
     Raises:
         KagimoriError: it could not start, or could not go on; what had begun is undone.
     """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # people's numbers pass through its memory
+    asyncio.get_running_loop().set_exception_handler(_report)
     config = configuration.load(config_path)
     if not config.sockets:
         raise ConfigurationError(f"{config_path}: no [[socket]]", "name a role and a path for at least one socket")
     await _Daemon(config, config_path).run()
+
+
+def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What asyncio would print with a traceback, told without the text of any exception."""
+    fault = context.get("exception")
+    if isinstance(fault, BaseException):
+        log.defect("event loop", fault)
+    else:
+        log.error("event loop", message=context.get("message", ""))
 
 
 class _Front:
@@ -74,15 +87,15 @@ class _Daemon:
         store = AuditStore.open(self._config.audit.directory)
         audit = GroupCommit(store)
         service = Service(self._config, audit, self._launch)
-        try:
-            await self._record_first(audit, store.repaired)
-            with _signals(service):
+        with _signals(service):
+            try:
+                await self._record_first(audit, store.repaired)
                 await self._run(service)
-        finally:
-            await service.close(ENGINE_GRACE_SECONDS)
-            await self._record_last(audit, service.reason)
-            await audit.close(ENGINE_GRACE_SECONDS)
-            store.close()
+            finally:
+                await service.close(ENGINE_GRACE_SECONDS)
+                await self._record_last(audit, service.reason)
+                await audit.close(ENGINE_GRACE_SECONDS)
+                store.close()
 
     async def _launch(self, on_free: Callable[[], None], on_lost: Callable[[Link, list[Work]], None]) -> Link:
         return await Link.start(self._path, self._config.engine.deadline_seconds, on_free, on_lost)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from importlib import metadata
 
 from appliance.audit import records
@@ -29,6 +30,7 @@ from appliance.ledger import chain, files
 from appliance.ledger.fold import LedgerState
 
 MOST_STREAMS = 32
+MOST_MOVES = 3
 EXTRA_SECONDS = 5.0  # on top of two engine deadlines: a restart, the disk
 
 
@@ -164,23 +166,25 @@ class Service:
             LedgerError: the ledger is refused.
             Stopped: the first engine does not serve.
         """
-        for attempt in (1, 2):
-            state = await asyncio.to_thread(self._read_ledger)
-            try:
-                await self._switch_to(state)
-                return
-            except LedgerMoved as error:
-                if attempt == 2:
-                    raise Stopped(error.failure) from None
-            except EngineFailed as error:
-                raise Stopped(error.failure) from None
+        try:
+            await self._adopt(await asyncio.to_thread(self._read_ledger))
+        except EngineFailed as error:
+            raise Stopped(error.failure) from None
 
     def _read_ledger(self) -> LedgerState:
         return chain.verify(files.read(self.config.ledger.directory), self.config.ledger.trust_anchor)
 
-    async def _switch_to(self, state: LedgerState) -> None:
-        await self.supervisor.start(state.head, lambda: self._put_in_force(state))
-        log.info("ledger loaded", sequence=state.sequence, head=state.head)
+    async def _adopt(self, state: LedgerState) -> None:
+        """Put a ledger in force, once an engine that verified the same one serves."""
+        for _ in range(MOST_MOVES):
+            try:
+                await self.supervisor.start(state.head, partial(self._put_in_force, state))
+            except LedgerMoved:  # it grew between the two readings
+                state = await asyncio.to_thread(self._read_ledger)
+            else:
+                log.info("ledger loaded", sequence=state.sequence, head=state.head)
+                return
+        raise LedgerMoved
 
     def _put_in_force(self, state: LedgerState) -> None:
         self.snapshot = Snapshot(state, self.roles)
@@ -194,7 +198,8 @@ class Service:
 
     def reload(self) -> None:
         """SIGHUP: take the ledger as it is now, if it is accepted; else go on with the one in force."""
-        self._spawn(self._reload_ledger())
+        if self.snapshot is not None:  # else it is being read for the first time anyway
+            self._spawn(self._reload_ledger())
 
     async def _reload_ledger(self) -> None:
         async with self._reload:
@@ -203,7 +208,7 @@ class Service:
                 if state.head == self.in_force.state.head:
                     log.info("ledger unchanged", sequence=state.sequence)
                     return
-                await self._switch_to(state)
+                await self._adopt(state)
             except (KagimoriError, EngineFailed) as error:
                 message = error.failure.message if isinstance(error, EngineFailed) else error.message
                 log.error("reload refused; the ledger from before stays in force", reason=message)

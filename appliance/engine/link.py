@@ -254,6 +254,7 @@ class Link(asyncio.Protocol):
 
 async def _spawn(config: Path, theirs: socket.socket) -> asyncio.subprocess.Process:
     """A fresh interpreter (never a fork): the same code as the daemon's, wherever that lies."""
+    path = (str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH"))
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",
@@ -267,5 +268,5 @@ async def _spawn(config: Path, theirs: socket.socket) -> asyncio.subprocess.Proc
         stdout=asyncio.subprocess.DEVNULL,
         pass_fds=(theirs.fileno(),),
         start_new_session=True,
-        env={**os.environ, "PYTHONPATH": str(_PACKAGE_ROOT)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))},
     )

@@ -62,6 +62,10 @@ class LedgerMoved(EngineFailed):
         )
 
 
+class GivenUp(EngineFailed):
+    """No engine will be started any more; the watcher has been told why."""
+
+
 def pause(failures: int) -> float:
     """Seconds before the next start after so many failures in a row: none, then doubling."""
     return 0.0 if failures == 0 else min(LONGEST_PAUSE, 0.25 * 2 ** (failures - 1))
@@ -86,6 +90,8 @@ class Pool:
         self._watcher = watcher
         self._keepers: list[asyncio.Task[None]] = []
         self._closing = False
+        self._starting = asyncio.Lock()
+        self._given_up: Failed | None = None
 
     async def start(self) -> None:
         """Start the first engine; the others follow by themselves.
@@ -99,7 +105,10 @@ class Pool:
             self._keepers.append(asyncio.create_task(self._keep(first if number == 0 else None)))
 
     async def _start_one(self) -> Link:
-        link = await self._launch()
+        async with self._starting:
+            if self._given_up is not None:
+                raise GivenUp(self._given_up)
+            link = await self._launch()
         if link.hello.head != self.head:
             link.close()
             await link.wait_end()
@@ -112,7 +121,10 @@ class Pool:
         lost = False
         while True:
             if link is None:
-                link, failures = await self._fill(failures)
+                try:
+                    link, failures = await self._fill(failures)
+                except GivenUp:
+                    return
                 if lost:
                     self._watcher.engine_regained(link.hello.pid)
             why = await link.wait_end()
@@ -120,9 +132,6 @@ class Pool:
             if self._closing:
                 return
             self._watcher.engine_lost(link.hello.pid, why)
-            if link.failure is not None and link.failure.reason in FATAL:
-                self._watcher.fatal(link.failure)
-                return
             lived = asyncio.get_running_loop().time() - link.started
             failures = 0 if lived >= STABLE_SECONDS else failures
             link, lost = None, True
@@ -133,6 +142,8 @@ class Pool:
             failures += 1
             try:
                 link = await self._start_one()
+            except GivenUp:
+                raise
             except LedgerMoved:
                 self._watcher.ledger_moved()
             except EngineFailed as error:
@@ -144,9 +155,16 @@ class Pool:
 
     def _judge(self, failure: Failed, failures: int) -> None:
         if failure.reason in FATAL:
+            raise self._give_up(failure)
+        if failures >= MOST_FAILURES:
+            raise self._give_up(defect(f"{failures} engines failed one after another; the last: {failure.message}"))
+
+    def _give_up(self, failure: Failed) -> GivenUp:
+        """From now on no engine is started: not for another place of this pool, either."""
+        if self._given_up is None:
+            self._given_up = failure
             self._watcher.fatal(failure)
-        elif failures >= MOST_FAILURES:
-            self._watcher.fatal(defect(f"{failures} engines failed one after another; the last: {failure.message}"))
+        return GivenUp(failure)
 
     async def close(self, seconds: float) -> None:
         """Let the engines answer what they have and end; kill those that take longer."""

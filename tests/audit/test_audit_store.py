@@ -167,9 +167,7 @@ def test_a_failed_sync_takes_the_lines_back(tmp_path: Path, monkeypatch: pytest.
     store.close()
 
 
-def test_leftovers_that_could_not_be_cut_off_are_cut_off_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_leftovers_that_could_not_be_cut_off_are_cut_off_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = fill(tmp_path, 2)
     store = AuditStore.open(tmp_path)
 
