@@ -366,6 +366,25 @@ def test_a_stream_whose_record_cannot_be_written_is_cut(small: World) -> None:
         assert rest.endswith(b"!!audit_unavailable\n\r\n"), rest
 
 
+DEFECT = """
+from appliance.daemon import app
+def broken(numbers):
+    raise RuntimeError(numbers[0])
+app.to_lines = broken
+from appliance.cli import main
+main()
+"""
+
+
+def test_a_defect_is_an_internal_error_without_details(small: World) -> None:
+    with Daemon(small, program=("-c", DEFECT)) as daemon:
+        reply = daemon.convert("sspin.A", "sspin.B", ["ABC98765XYZ"])
+        assert (reply.status, reply.code) == (500, "internal")
+        assert "request failed type=RuntimeError at=" in daemon.log
+        assert "ABC98765XYZ" not in daemon.log + reply.body.decode()
+        assert daemon.ask("hub", "GET", "/healthz").status == 200
+
+
 # --- the stop --------------------------------------------------------------------------------------
 
 

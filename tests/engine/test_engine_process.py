@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -331,3 +332,31 @@ def test_it_leaves_no_process_behind(small: World, monkeypatch: pytest.MonkeyPat
 
     with_engine(small, work, monkeypatch)
     wait_for(lambda: not alive(pids[0]))
+
+
+@pytest.mark.parametrize(("trouble", "code"), [("configuration", 3), ("ledger", 4), ("pin", 5)])
+def test_its_exit_code_says_why_even_when_nobody_listens(small: World, trouble: str, code: int) -> None:
+    if trouble == "configuration":
+        small.config.write_text("[token]\n", "utf-8")
+    elif trouble == "ledger":
+        newest(small)[0].unlink()
+    else:
+        small.pin_file.write_text("99999999\n", "ascii")
+    ours, theirs = socket.socketpair()
+    ours.close()
+    with theirs:
+        command = [
+            sys.executable,
+            "-m",
+            "appliance.engine",
+            "--config",
+            str(small.config),
+            "--fd",
+            str(theirs.fileno()),
+        ]
+        done = subprocess.run(
+            command, env=small.env, pass_fds=[theirs.fileno()], capture_output=True, text=True, timeout=60
+        )
+    assert done.returncode == code
+    assert done.stderr.startswith("kagimori engine: ")
+    assert "99999999" not in done.stderr and "Traceback" not in done.stderr
