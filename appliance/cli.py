@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import traceback
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,12 +12,11 @@ from typing import Any
 
 import click
 
-from appliance.errors import KagimoriError
+from appliance import commandline
+from appliance.commandline import FAILED
 from appliance.hubkit.client import Client
 from appliance.hubkit.wire import Conversion, Failed
 
-FAILED = 1
-DEFECT = 70
 SHOWN_FAILURES = 10
 
 _HELP = """Key-management appliance of a national-ID linkage scheme.
@@ -183,36 +181,13 @@ def _status_text(said: dict[str, Any]) -> str:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code. Nothing but what is meant to be read reaches the terminal."""
-    try:
-        answer = cli.main(
-            args=None if arguments is None else list(arguments), prog_name="appliance", standalone_mode=False
-        )
-        return answer if isinstance(answer, int) else 0
-    except KagimoriError as error:
-        return _say(error.message, error.hint, error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        return _say("stopped", None, FAILED)
-    except BrokenPipeError:
-        return FAILED
-    except Exception as error:  # a traceback might show a number: only kind and place are told
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{type(error).__name__} in {place.name}, line {place.lineno}"
-        return _say(f"a defect in Kagimori: {where}", "please report it with the command you typed", DEFECT)
-
-
-def _say(message: str, hint: str | None, code: int) -> int:
-    click.echo(f"error: {message}", err=True)
-    if hint:
-        click.echo(f"hint: {hint}", err=True)
-    return code
+    """Run the command line; the exit code."""
+    return commandline.run(cli, "appliance", arguments)
 
 
 def main() -> None:
     """Run the command line and end the process with its documented exit code."""
+    commandline.prepare_streams()
     sys.exit(run())
 
 

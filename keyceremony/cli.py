@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import sys
-import traceback
 from collections.abc import Sequence
 
 import click
 
-from appliance.errors import KagimoriError
-from keyceremony import screen
+from appliance import commandline
 from keyceremony.commands import approve, enroll, execute, inspect, plan
-
-FAILED = 1
-DEFECT = 70
-
 
 _HELP = """Key ceremonies of Kagimori: keys exist because people agreed.
 
@@ -57,44 +50,13 @@ for _command in (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with its documented exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks Japanese still shows what it can
+    commandline.prepare_streams()
     sys.exit(run(arguments))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code. Nothing but what is meant to be read reaches the terminal."""
-    try:
-        answer = cli.main(
-            args=None if arguments is None else list(arguments), prog_name="keyceremony", standalone_mode=False
-        )
-        return answer if isinstance(answer, int) else 0
-    except KagimoriError as error:
-        return _say(error.message, error.hint, error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt, EOFError):
-        return _say("stopped", "keyceremony status tells where things stand", FAILED)
-    except OSError as error:
-        return _say(
-            f"{error.filename or 'input or output'}: {error.strerror}", "check path, permissions and disk", FAILED
-        )
-    except Exception as error:  # a traceback might show a secret: only kind and place are told
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        return _say(
-            f"a defect in Kagimori: {type(error).__name__} in {place.name}, line {place.lineno}",
-            "please report it with the command you typed (never with a PIN or passphrase)",
-            DEFECT,
-        )
-
-
-def _say(message: str, hint: str | None, code: int) -> int:
-    click.echo(f"error: {screen.visible(message)}", err=True)
-    if hint:
-        click.echo(f"hint: {screen.visible(hint)}", err=True)
-    return code
+    """Run the command line; the exit code."""
+    return commandline.run(cli, "keyceremony", arguments, when_stopped="keyceremony status tells where things stand")
 
 
 if __name__ == "__main__":

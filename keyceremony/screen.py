@@ -12,6 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from appliance.commandline import visible
 from keyceremony.words import groups
 
 PIPE_WIDTH = 120
@@ -28,11 +29,6 @@ def console(*, stderr: bool = False) -> Console:
 def line(out: Console, text: str = "") -> None:
     """One line, never folded, so that commands and digests can be copied."""
     out.print(visible(text), soft_wrap=True)
-
-
-def visible(text: str) -> str:
-    """The text with everything that does not show, or turns other text round, written as an escape."""
-    return "".join(letter if letter.isprintable() or letter == "\u3000" else ascii(letter)[1:-1] for letter in text)
 
 
 def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:

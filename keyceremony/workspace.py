@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from appliance.durable import sync_folder
 from keyceremony.errors import CeremonyBusy, FileProblem, OutputExists
 
 PENDING = "pending"
@@ -102,11 +103,7 @@ def rename(path: Path, name: Path) -> None:
     """
     try:
         path.rename(name)
-        descriptor = os.open(name.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(name.parent)
     except OSError as error:
         raise FileProblem(f"{name}: cannot be written ({error.strerror})", "make room on the disk") from None
 

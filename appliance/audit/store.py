@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from appliance.audit import records
 from appliance.audit.errors import AuditDamaged, AuditLocked, AuditUnusable
+from appliance.durable import sync_folder
 
 FILE_NAME = "records.jsonl"
 LONGEST_LINE = 16_384
@@ -74,7 +75,7 @@ class AuditStore:
                 "stop that daemon first, or give this one an [audit] directory of its own",
             ) from None
         self._scan()
-        _sync_directory(directory)
+        sync_folder(directory)
 
     def _scan(self) -> None:
         with self.path.open("rb") as file:
@@ -143,11 +144,3 @@ class AuditStore:
 def _lines(file: BinaryIO) -> Iterator[bytes]:
     while line := file.readline(LONGEST_LINE):
         yield line
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from appliance.durable import sync_folder
 from appliance.errors import KagimoriError
 from appliance.ledger import canonical, rollback
 from appliance.ledger.chain import Entry
@@ -86,17 +87,9 @@ def _replace(path: Path, mark: Headmark) -> None:
             file.flush()
             os.fsync(descriptor)
         temporary.replace(path)
-        _sync_directory(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise HeadmarkUnusable(f"ledger mark {path}: cannot be written: {error.strerror}") from None
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

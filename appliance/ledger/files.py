@@ -14,6 +14,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from appliance.durable import sync_folder
 from appliance.ledger.canonical import MAXIMUM_SIZE
 from appliance.ledger.chain import authorization_name, outcome_name
 from appliance.ledger.errors import LedgerExists, LedgerIncomplete, LedgerUnreadable
@@ -94,7 +95,7 @@ def _write_files(directory: Path, wanted: dict[str, bytes]) -> None:
             _write_new(partial, wanted[name])
         for name, partial in partials.items():
             os.link(partial, directory / name, follow_symlinks=False)
-            _sync_folder(directory)
+            sync_folder(directory)
     except FileExistsError as error:
         raise LedgerExists("is there already; nothing is overwritten", file=name) from error
     except OSError as error:
@@ -111,11 +112,3 @@ def _write_new(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(descriptor)
-
-
-def _sync_folder(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
