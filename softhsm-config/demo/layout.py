@@ -35,6 +35,7 @@ class Tools:
     softhsm2_util: Path
     pkcs11_tool: Path
     openssl: Path
+    curl: Path
 
 
 @dataclass(frozen=True)
@@ -212,6 +213,7 @@ def tools() -> Tools:
             paths["KAGIMORI_SOFTHSM2_UTIL"],
             paths["KAGIMORI_PKCS11_TOOL"],
             paths["KAGIMORI_OPENSSL"],
+            paths["KAGIMORI_CURL"],
         )
     except (OSError, ValueError, KeyError):
         raise DemoError("SoftHSM2 is not set up here", "run make demo, or sh softhsm-config/bootstrap.sh") from None

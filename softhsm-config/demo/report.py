@@ -32,7 +32,7 @@ def explore(console: Console, layout: Layout, tools: Tools, *, serving: bool) ->
     appliance, keyceremony = shown("appliance"), shown("keyceremony")
     why = "--purpose benefit-check --reference case-2"
     asking = (
-        f"curl --unix-socket {socket} http://kagimori/v1/convert --json"
+        f"{_short(tools.curl)} --unix-socket {socket} http://kagimori/v1/convert --json"
         ' \'{"source": "sspin.B", "target": "sspin.E", "purpose": "benefit-check", "reference": "case-1",'
         f' "numbers": ["\'"$(cat {sample})"\'", "369PQRST246"]}}\''
     )

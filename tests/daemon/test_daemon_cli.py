@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from appliance import cli
 from tests.daemonkit import Daemon, codes, stream_path
+from tests.world import softhsm
 
 WHY = ("--purpose", "exchange", "--reference", "a test")
 
@@ -97,8 +97,7 @@ def test_a_stream_that_broke_is_not_taken_for_complete(served: Daemon) -> None:
 
 
 def test_curl_sees_that_a_stream_broke(served: Daemon, tmp_path: Path) -> None:
-    curl = shutil.which("curl")
-    assert curl, "curl is one of the interface's users; install it"
+    curl = str(softhsm()["KAGIMORI_CURL"])
     (tmp_path / "numbers").write_bytes(b"?\n" * 60_000)
     url = "http://kagimori" + stream_path("sspin.A", "sspin.B", "exchange")
     where = ["--unix-socket", str(served.world.socket("short")), "-H", "Content-Type: text/plain"]

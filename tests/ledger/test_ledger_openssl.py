@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 from ssl import DER_cert_to_PEM_cert
@@ -11,13 +10,13 @@ import pytest
 from ledgerkit import NOW, OFFICERS, OVERSIGHT, Book, signer
 
 from appliance.ledger import chain, cms
+from tests.world import softhsm
 
 CEREMONY_CLOCK = ("-attime", str(int(NOW.timestamp())))
 
 
 def openssl(*arguments: str | Path, given: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    program = shutil.which("openssl")
-    assert program is not None, "openssl is needed as the outside judge"
+    program = str(softhsm()["KAGIMORI_OPENSSL"])
     return subprocess.run([program, *map(str, arguments)], input=given, capture_output=True, check=False, timeout=60)
 
 
