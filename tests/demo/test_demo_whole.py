@@ -238,12 +238,28 @@ class TestAgain:
                 said = client.convert("sspin.B", "sspin.E", asked, purpose="benefit-check", reference="case-1")
                 assert isinstance(said.results[0], Converted)
                 assert said.results[1] == Failed("unknown_number")
+            assert self._answer_to_the_readme(demo) == {
+                "source": "sspin.B.1",
+                "target": "sspin.E.1",
+                "results": [{"number": said.results[0].number}, {"error": "unknown_number"}],
+            }
             second = demo.run()
             assert second.returncode == 1
             assert f"demo: {demo.folder}: another demo runs in it" in second.stderr
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) == 0
         assert _processes_with(demo.config) == []
+
+    def _answer_to_the_readme(self, demo: Demo) -> dict[str, object]:
+        """What the curl command of the README prints, run by a shell as it stands there but for the folder."""
+        readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+        (command,) = re.findall(r"^```console\n(curl .*?)^```", readme, re.MULTILINE | re.DOTALL)
+        curl = str(softhsm()["KAGIMORI_CURL"])
+        here = command.replace("var/demo", str(demo.folder)).replace("curl ", f"{curl} -sS ", 1)
+        done = subprocess.run(["/bin/sh", "-c", here], capture_output=True, text=True, check=True, timeout=60)
+        answer: dict[str, object] = json.loads(done.stdout)
+        assert isinstance(answer.pop("record"), int)
+        return answer
 
     def test_a_left_over_daemon_is_stopped_and_all_is_made_anew(self, demo: Demo) -> None:
         before = demo.config.read_text()
