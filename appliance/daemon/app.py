@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from typing import cast
 
 import msgspec
 from aiohttp import web
@@ -27,9 +28,9 @@ from appliance.daemon.requests import (
     to_lines,
 )
 from appliance.daemon.service import Service
-from appliance.daemon.sockets import Caller, Listener, caller
+from appliance.daemon.sockets import Caller, Listener
 from appliance.daemon.stream import Stream
-from appliance.daemon.wire import json_response, problem_response, read_some
+from appliance.daemon.wire import Connection, json_response, problem_response, read_some
 from appliance.engine.frames import MAX_LINES
 
 LARGEST_BODY = 16 << 20
@@ -90,18 +91,13 @@ class Door:
             return json_response(b'{"healthy":true}')
         if path == "/readyz":
             return views.ready(self._service)
-        await self._check_caller(self._caller(request))
+        await self._check_caller(_caller(request))
         if path == "/v1/domains":
             return views.domains(self._policy())
         return views.status(self._service, self._role)
 
     def _policy(self) -> RolePolicy:
         return self._service.in_force.roles[self._role]
-
-    def _caller(self, request: web.BaseRequest) -> Caller:
-        if request.transport is None:
-            raise ConnectionResetError("the caller is gone")
-        return caller(request.transport.get_extra_info("socket"), self._role)
 
     async def _check_caller(self, who: Caller) -> None:
         if self._uids is not None and who.uid not in self._uids:
@@ -111,7 +107,7 @@ class Door:
     async def _convert(self, request: web.BaseRequest, query: str) -> web.StreamResponse:
         if request.method != "POST":
             return _not_allowed("POST")
-        who = self._caller(request)
+        who = _caller(request)
         await self._check_caller(who)
         terms: Terms | None = None
         try:
@@ -195,6 +191,10 @@ class Door:
 
 
 _encode = msgspec.json.Encoder().encode
+
+
+def _caller(request: web.BaseRequest) -> Caller:
+    return cast("Connection", request.protocol).caller
 
 
 def _results(lines: list[str]) -> tuple[list[Result], dict[str, int]]:

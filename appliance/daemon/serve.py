@@ -64,7 +64,7 @@ class _Front:
     def __init__(self, service: Service, listener: Listener) -> None:
         self.listener = listener
         self.door = Door(service, listener)
-        self.server = Server(self.door.handle)
+        self.server = Server(self.door.handle, listener.role)
         self._accepting: asyncio.Server | None = None
 
     async def open(self) -> None:

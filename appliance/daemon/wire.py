@@ -6,14 +6,17 @@ a number, so neither happens here.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from appliance.daemon import log
 from appliance.daemon.problems import Problem
+from appliance.daemon.sockets import Caller, caller
 
 SERVER = "kagimori"
 READ_BUFFER = 1 << 18
@@ -48,10 +51,20 @@ async def read_some(request: web.BaseRequest) -> bytes:
         raise Problem("malformed_request", "body: broken transfer encoding") from None
 
 
-class _Connection(RequestHandler):
-    """One connection. Only what it says about errors differs from aiohttp's."""
+class Connection(RequestHandler):
+    """One connection: it knows its caller, and what it says about errors differs from aiohttp's."""
 
-    __slots__ = ()
+    __slots__ = ("_role", "caller")
+
+    def __init__(self, role: str, manager: web.Server, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._role = role
+        self.caller: Caller
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio: somebody has connected; who it is cannot change any more."""
+        super().connection_made(transport)
+        self.caller = caller(transport.get_extra_info("socket"), self._role)
 
     def data_received(self, data: bytes) -> None:
         """asyncio: bytes from the caller. A body that stops being HTTP is told to whoever reads it."""
@@ -81,16 +94,18 @@ class _Connection(RequestHandler):
 class Server(web.Server):
     """Serves one role's connections with a handler."""
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: Handler, role: str) -> None:
         super().__init__(handler)
+        self._role = role
 
     def __call__(self) -> RequestHandler:
         """A protocol for a new connection."""
-        return _Connection(
+        return Connection(
+            self._role,
             self,
             loop=self._loop,
             logger=_silent,
-            access_log=None,  # type: ignore[arg-type]  # None switches it off
+            access_log=None,
             tcp_keepalive=False,
             keepalive_timeout=600.0,
             lingering_time=2.0,
