@@ -62,6 +62,15 @@ def test_a_torn_last_line_is_cut_off(tmp_path: Path, kept: int) -> None:
     assert (tmp_path / FILE_NAME).read_bytes() == whole + line(4)
 
 
+def test_a_repair_is_durable_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = fill(tmp_path, 2)
+    (tmp_path / FILE_NAME).write_bytes(whole + b"torn")
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: synced.append(os.fstat(descriptor).st_size))
+    AuditStore.open(tmp_path).close()
+    assert synced == [len(whole)]
+
+
 def test_zeros_that_a_power_cut_left_are_a_torn_line(tmp_path: Path) -> None:
     whole = fill(tmp_path, 2)
     (tmp_path / FILE_NAME).write_bytes(whole + bytes(100))

@@ -6,15 +6,19 @@ import dataclasses
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import NonCallableMock
 
 import ceremonykit as kit
 import pytest
 from ceremonykit import APPLIANCE, PIN, QUORUM, Done, Stage
 
 from appliance.ledger import canonical, certificate, cms
+from appliance.ledger.errors import WrongToken
 from appliance.ledger.plan import Plan
 from keyceremony import drafting, enroll, papers, workspace
 from keyceremony.approve import approve
+from keyceremony.execute import Run, execute
 from keyceremony.signers import PemSigner, public_key_info
 from tests.world import World, build_world, init_token
 
@@ -223,6 +227,14 @@ def test_a_token_with_another_serial_number(stage: Stage) -> None:
     named = stage.execute(plan, "--token", "officer-1")
     assert named.code == 2
     assert named.message.startswith("token officer-1: the plan is for token kagimori, serial ")
+
+
+def test_execute_looks_at_the_serial_number_itself() -> None:
+    """Whoever opened the token: nothing is asked of one that the plan is not for."""
+    stranger = NonCallableMock(spec_set=("facts",), facts=SimpleNamespace(label=APPLIANCE, serial="f" * 16))
+    prepared = NonCallableMock(spec_set=("token_serial",), token_serial="0" * 16)
+    with pytest.raises(WrongToken, match="serial 'ffffffffffffffff'; the plan needs '0000000000000000'"):
+        execute(prepared, stranger, Run(operator="test", tool="test"))
 
 
 def test_a_token_that_lost_its_identity_key(stage: Stage) -> None:
