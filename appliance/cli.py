@@ -88,10 +88,13 @@ def convert(
     SOURCE and TARGET are domains such as sspin.B (its current key generation) or generations such as
     sspin.B.1. One line comes out for each number, in the same order, "!code" for a failed one; failed ones
     are named on stderr as well, and the exit code is then 1. Other users of this machine can see
-    arguments, so prefer standard input for real numbers; it may be of any length.
+    arguments, so prefer standard input for real numbers; it may be of any length. Typed at a terminal, each
+    number is answered at once.
     """
     with Client(socket_path, timeout=60.0) as client:
-        if not numbers and not as_json:
+        if not numbers and not as_json and sys.stdin.isatty():
+            failures = _convert_typed(client, source, target, purpose, reference)
+        elif not numbers and not as_json:
             failures = _convert_stream(client, source, target, purpose, reference)
         else:
             asked = numbers or [line.rstrip("\r\n") for line in sys.stdin]
@@ -100,9 +103,13 @@ def convert(
     return FAILED if failures else 0
 
 
+def _lines(answer: Conversion) -> list[str]:
+    return [f"!{result.code}" if isinstance(result, Failed) else result.number for result in answer.results]
+
+
 def _show(answer: Conversion, as_json: bool) -> int:
     """Print an answer; how many numbers failed."""
-    lines = [f"!{result.code}" if isinstance(result, Failed) else result.number for result in answer.results]
+    lines = _lines(answer)
     if as_json:
         results = [{"error": line[1:]} if line.startswith("!") else {"number": line} for line in lines]
         whole = {"source": answer.source, "target": answer.target, "record": answer.record, "results": results}
@@ -112,6 +119,19 @@ def _show(answer: Conversion, as_json: bool) -> int:
     failures = Failures()
     failures.look(lines)
     return failures.report()
+
+
+def _convert_typed(client: Client, source: str, target: str, purpose: str, reference: str) -> int:
+    """A person at a terminal: each line is answered before the next is read; how many numbers failed."""
+    click.echo("One number a line, each answered at once; Ctrl-D ends.", err=True)
+    failed = 0
+    while line := sys.stdin.readline():
+        asked = [line.rstrip("\r\n")]
+        answer = client.convert(source, target, asked, purpose=purpose, reference=reference)
+        (shown,) = _lines(answer)
+        click.echo(shown)
+        failed += shown.startswith("!")
+    return failed
 
 
 def _convert_stream(client: Client, source: str, target: str, purpose: str, reference: str) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +57,25 @@ def test_a_failed_number_keeps_its_place_and_is_named(served: Daemon, hub: str, 
     assert done.returncode == 1
     assert done.stdout.splitlines() == [right, "!unknown_number", "!malformed_number", right]
     assert done.stderr.splitlines() == ["number 2: !unknown_number", "number 3: !malformed_number"]
+
+
+def test_a_number_typed_at_a_terminal_is_answered_at_once(served: Daemon, hub: str) -> None:
+    (good,) = served.numbers("resident", "sspin.A", codes(1), role="numbering")
+    (right,) = served.numbers("sspin.A", "sspin.B", [good])
+    keyboard, terminal = pty.openpty()
+    command = [sys.executable, "-m", "appliance.cli", "convert", "sspin.A", "sspin.B", *WHY, "--socket", hub]
+    with subprocess.Popen(command, stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as typed:
+        os.close(terminal)
+        assert typed.stdout
+        assert typed.stderr
+        assert typed.stderr.readline() == "One number a line, each answered at once; Ctrl-D ends.\n"
+        for number, answer in ((good, right), ("nonsense", "!malformed_number"), (good, right)):
+            os.write(keyboard, number.encode() + b"\n")
+            assert typed.stdout.readline() == answer + "\n"
+        os.write(keyboard, b"\x04")
+        assert typed.wait(30) == 1
+        assert typed.stderr.read() == ""
+    os.close(keyboard)
 
 
 def test_many_failures_are_counted(hub: str) -> None:
