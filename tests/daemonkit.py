@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -282,3 +283,53 @@ def stopped(pid: int) -> Iterator[None]:
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
+
+
+HELD_DISK = """
+import os, time
+sync = os.fdatasync
+def held(descriptor):
+    while os.path.exists({hold!r}):
+        time.sleep(0.005)
+    sync(descriptor)
+os.fdatasync = held
+from appliance.daemon import serve
+serve.STREAM_GRACE_SECONDS, serve.GRACE_SECONDS = {grace}
+from appliance.cli import main
+main()
+"""
+
+
+class HeldDisk:
+    """A daemon whose disk stops when told to."""
+
+    def __init__(self, world: World, grace: tuple[float, float] = (8.0, 10.0)) -> None:
+        self._file = world.folder / "hold"
+        self.daemon = Daemon(world, program=("-c", HELD_DISK.format(hold=str(self._file), grace=grace)))
+
+    def hold(self) -> None:
+        self._file.touch()
+
+    def release(self) -> None:
+        self._file.unlink()
+
+
+class Asking(threading.Thread):
+    """A request under way; ``reply`` when it is answered."""
+
+    def __init__(self, daemon: Daemon, *numbers: str) -> None:
+        super().__init__(daemon=True)
+        self._ask = lambda: daemon.convert("sspin.A", "sspin.B", numbers)
+        self.reply: Reply | None = None
+        self.error: Exception | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self.reply = self._ask()
+        except Exception as error:
+            self.error = error
+
+
+def kinds(daemon: Daemon) -> list[str]:
+    return [record["kind"] for record in daemon.records()]
