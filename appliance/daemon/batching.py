@@ -10,19 +10,21 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Iterator
+from typing import Generic, TypeVar
 
 from appliance.daemon.problems import Problem
 from appliance.engine.frames import Answer
 
 MOST_LINES = 1_024
+Got = TypeVar("Got")
 
 
-class Request:
-    """A small request that waits: ``lines`` for one conversion; ``future`` gets the answer's lines."""
+class Waiter(Generic[Got]):
+    """``lines`` that somebody wants converted; ``future`` gets what becomes of them; ``tried``: once already."""
 
     __slots__ = ("count", "future", "lines", "source", "target", "tried")
 
-    def __init__(self, source: str, target: str, count: int, lines: bytes, future: asyncio.Future[list[str]]) -> None:
+    def __init__(self, source: str, target: str, count: int, lines: bytes, future: asyncio.Future[Got]) -> None:
         self.source = source
         self.target = target
         self.count = count
@@ -30,10 +32,16 @@ class Request:
         self.future = future
         self.tried = False
 
-    def refuse(self, code: str) -> None:
+    def refused(self, code: str) -> None:
         """It cannot be done."""
         if not self.future.done():
             self.future.set_exception(Problem(code))
+
+
+class Request(Waiter[list[str]]):
+    """A small request that waits; its future gets the answer's lines."""
+
+    __slots__ = ()
 
 
 class Batch:
@@ -61,7 +69,7 @@ class Batch:
     def refused(self, code: str) -> None:
         """All of it was refused."""
         for request in self.requests:
-            request.refuse(code)
+            request.refused(code)
 
 
 class Waiting:

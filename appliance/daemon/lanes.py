@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from appliance.daemon.batching import MOST_LINES, Batch, Request, Waiting
+from appliance.daemon.batching import MOST_LINES, Batch, Request, Waiter, Waiting
 from appliance.daemon.problems import Problem
 from appliance.engine.frames import MAX_LINES, Answer
 from appliance.engine.link import Work
@@ -19,28 +19,15 @@ MOST_REQUESTS = 4_096
 MOST_FRAMES = 128
 
 
-class Chunk:
+class Chunk(Waiter[Answer]):
     """Bulk work for an engine: some lines of a stream, or of a large request."""
 
-    __slots__ = ("count", "future", "lines", "source", "target", "tried")
-
-    def __init__(self, source: str, target: str, count: int, lines: bytes, future: asyncio.Future[Answer]) -> None:
-        self.source = source
-        self.target = target
-        self.count = count
-        self.lines = lines
-        self.future = future
-        self.tried = False
+    __slots__ = ()
 
     def answered(self, answer: Answer) -> None:
         """The engine's answer."""
         if not self.future.done():
             self.future.set_result(answer)
-
-    def refused(self, code: str) -> None:
-        """It cannot be done."""
-        if not self.future.done():
-            self.future.set_exception(Problem(code))
 
 
 class Lanes:
@@ -105,7 +92,7 @@ class Lanes:
     def _try_again(self, requests: list[Request], code: str) -> None:
         for request in requests:
             if request.tried:
-                request.refuse(code)
+                request.refused(code)
             else:
                 request.tried = True
                 self._small.add(request)
@@ -113,6 +100,6 @@ class Lanes:
     def refuse_all(self, code: str) -> None:
         """No engine will come soon."""
         for request in self._small.clear():
-            request.refuse(code)
+            request.refused(code)
         while self._bulk:
             self._bulk.popleft().refused(code)
