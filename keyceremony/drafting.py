@@ -57,7 +57,7 @@ def keys(
         try:
             book.carry_out(action)
         except (IllegalAction, DomainError) as error:
-            raise DraftRefused(f"{line!r}: {error}") from None
+            raise DraftRefused(f"{line!r}: {error}", "keyceremony status shows the state of every key") from None
         if isinstance(action, Generate):
             made.add(Generation.parse(action.generation))
         actions.append(action)

@@ -65,12 +65,10 @@ def read(path: Path) -> bytes:
         raise FileProblem(f"{path}: cannot be read ({error.strerror})", "check the path") from None
 
 
-def check_absent(path: Path) -> None:
+def check_absent(path: Path, hint: str = "name another file, or move this one away") -> None:
     """Raises OutputExists when something is there already."""
     if path.is_symlink() or path.exists():
-        raise OutputExists(
-            f"{path}: exists already; nothing is overwritten", "name another file, or move this one away"
-        )
+        raise OutputExists(f"{path}: exists already; nothing is overwritten", hint)
 
 
 def create(path: Path, data: bytes, mode: int = 0o644) -> None:

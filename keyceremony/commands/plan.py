@@ -91,6 +91,9 @@ def _write(where: Where, plan: Plan, out: Path | None) -> papers.Paper:
     path = out or workspace.plan_path(where.ledger, plan.sequence)
     if out is None:
         workspace.make_pending(where.ledger)
+        workspace.check_absent(
+            path, f"keyceremony status tells where it stands; keyceremony withdraw {path} puts it away"
+        )
     paper = papers.paper_of(path, plan)
     workspace.create(path, paper.data)
     console = screen.console()

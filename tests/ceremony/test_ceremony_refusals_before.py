@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import ceremonykit as kit
 import pytest
 from ceremonykit import Stage
@@ -83,6 +85,9 @@ def test_a_plan_that_waits_already_is_not_overwritten(stage: Stage) -> None:
     done = stage.run("plan", "keys", "generate common", "--title", "Another", "--config", "kagimori.toml")
     assert done.code == 1
     assert done.message.endswith("pending/000002.plan.json: exists already; nothing is overwritten")
+    assert re.search(
+        r"hint: keyceremony status tells .*; keyceremony withdraw \S+000002\.plan\.json puts it away", done.err
+    )
     assert stage.snapshot() == before
 
 

@@ -72,3 +72,12 @@ def test_commands_and_options_exist(document: Path) -> None:
     """Every `appliance` and `keyceremony` command in a document exists with the options it is given."""
     lines = [words for words in _command_lines(document) if Path(words[0]).name in COMMANDS]
     assert {" ".join(words): unknown for words in lines if (unknown := _unknown(words))} == {}
+
+
+def test_the_documents_show_every_step() -> None:
+    """So that the check above has something to look at."""
+    shown = {
+        (Path(words[0]).name, words[1]) for document in DOCUMENTS for words in _command_lines(document) if words[1:]
+    }
+    assert {("keyceremony", step) for step in ("enroll", "plan", "show", "approve", "execute", "verify")} <= shown
+    assert {("appliance", step) for step in ("serve", "convert", "status")} <= shown

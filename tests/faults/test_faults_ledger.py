@@ -155,14 +155,14 @@ def one_key_two_certificates(copy: Copy) -> None:
     copy.anchor = chain.anchor_of(data)
 
 
-def rolled_back_and_forked(copy: Copy) -> None:
+def another_plan_with_the_old_outcome(copy: Copy) -> None:
     """Entry 2 is another one, properly approved, but its outcome is the old one's."""
     plan = msgspec.structs.replace(plan_of(copy, SECOND), title="Another plan")
     approvals(copy, SECOND, plan, ["officer-1", "officer-2", "oversight-1"])
 
 
 TAMPERINGS: dict[str, tuple[Callable[[Copy], None], str, str]] = {
-    "byte at the start": (changed_byte(0.0), FIRST, ""),
+    "byte at the start": (changed_byte(0.0), FIRST, "not CMS SignedData in DER"),
     "byte in the middle": (changed_byte(0.5), FIRST, ""),
     "byte at the end": (changed_byte(0.999), FIRST, ""),
     "genesis dropped": (dropped(FIRST), FIRST, "is missing"),
@@ -170,12 +170,16 @@ TAMPERINGS: dict[str, tuple[Callable[[Copy], None], str, str]] = {
     "second authorization dropped": (dropped(SECOND), SECOND, "is missing"),
     "second outcome dropped": (dropped(SECOND_DONE), SECOND_DONE, "is missing"),
     "authorizations swapped": (swapped(FIRST, SECOND), FIRST, "sequence: the plan is number 2; its place is 1"),
-    "outcomes swapped": (swapped(FIRST_DONE, SECOND_DONE), FIRST_DONE, ""),
-    "authorization and outcome swapped": (swapped(SECOND, SECOND_DONE), SECOND, ""),
+    "outcomes swapped": (swapped(FIRST_DONE, SECOND_DONE), FIRST_DONE, "genesis must result in the identity key"),
+    "authorization and outcome swapped": (swapped(SECOND, SECOND_DONE), SECOND, "unknown field `authorization`"),
     "one officer short": (approved_by("officer-1", "oversight-1"), SECOND, "1 of 2 officer approvals"),
     "no oversight": (approved_by("officer-1", "officer-2", "officer-3"), SECOND, "0 of 1 oversight approvals"),
     "one key, two certificates": (one_key_two_certificates, FIRST, "same public key"),
-    "another plan with the old outcome": (rolled_back_and_forked, SECOND_DONE, ""),
+    "another plan with the old outcome": (
+        another_plan_with_the_old_outcome,
+        SECOND_DONE,
+        "plan: the outcome is of another plan",
+    ),
 }
 
 
