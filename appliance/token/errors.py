@@ -66,6 +66,18 @@ class CertificateRefused(TokenError):
     """A certificate that cannot be read, has an unsuitable key, or does not fit the token's key."""
 
 
+class TransportKeyRefused(TokenError):
+    """A public key that no conversion key may be wrapped under."""
+
+
+class UnwrapUnguarded(TokenError):
+    """The token would unwrap a key in a form in which its bytes can be read."""
+
+
+class WrappedKeyRefused(TokenError):
+    """A wrapped key that the transport key does not open."""
+
+
 class SignatureMismatch(TokenError):
     """A signature just made does not verify with the public key it should."""
 
@@ -84,6 +96,8 @@ class WrongThread(TokenError):
     exit_code: ClassVar[int] = 70
 
 
+USER_PIN = "PIN"
+SO_PIN = "SO PIN"
 _UNAVAILABLE = (
     p11.DeviceError,
     p11.DeviceMemory,
@@ -116,6 +130,8 @@ _HINTS: dict[type[p11.PKCS11Error], str] = {
     p11.UserAlreadyLoggedIn: "this process has the token open already",
     p11.SessionCount: "the token has no session left; close other programs that use it",
     p11.DeviceMemory: "the token is full",
+    p11.AnotherUserAlreadyLoggedIn: "close the token first: its user and its security officer (SO) exclude each other",
+    p11.SessionReadOnlyExists: "close the token first: its security officer (SO) wants no read-only session beside",
 }
 
 
@@ -145,26 +161,28 @@ def translate(error: p11.PKCS11Error, doing: str) -> TokenError:
     return TokenRefused(f"{doing}: the token answered {name}", hint)
 
 
-def translate_login(error: p11.PKCS11Error, token: str) -> TokenError:
-    """The error to raise when logging in failed, after exactly one attempt."""
+def translate_login(error: p11.PKCS11Error, token: str, pin: str = USER_PIN) -> TokenError:
+    """The error to raise when logging in failed, after exactly one attempt; ``pin`` names which PIN."""
     match error:
         case p11.PinIncorrect() | p11.PinInvalid() | p11.PinLenRange():
             return PinWrong(
-                f"{token}: wrong PIN; it was tried once",
-                "do not simply try again: tokens lock after a few wrong PINs; check PIN and token first",
+                f"{token}: wrong {pin}; it was tried once",
+                f"do not simply try again: tokens lock after a few wrong PINs; check {pin} and token first",
             )
         case p11.PinLocked():
-            return locked(token)
+            return locked(token, pin)
         case p11.PinExpired():
-            return PinNeeded(f"{token}: the PIN has expired", "set a new one with the token's own tool")
+            return PinNeeded(f"{token}: the {pin} has expired", "set a new one with the token's own tool")
         case p11.UserPinNotInitialized():
             return no_pin_set(token)
         case _:
             return translate(error, f"{token}: log in")
 
 
-def locked(token: str) -> PinLocked:
+def locked(token: str, pin: str = USER_PIN) -> PinLocked:
     """The PIN is locked."""
+    if pin == SO_PIN:
+        return PinLocked(f"{token}: the SO PIN is locked", "nothing unlocks it; take another token")
     return PinLocked(f"{token}: the PIN is locked", "the token's security officer (SO) must unlock it")
 
 

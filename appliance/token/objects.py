@@ -6,6 +6,7 @@ the session objects of known-answer runs are never found here.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -15,8 +16,19 @@ from appliance.errors import KagimoriError
 from appliance.token import templates
 from appliance.token.errors import KeyDuplicated, KeyMissing, TokenRefused, TokenUnavailable, asking
 from appliance.token.guard import OWNER
+from appliance.token.readback import read
 
-_KEYS = (ObjectClass.SECRET_KEY, ObjectClass.PRIVATE_KEY)
+KEYS = (ObjectClass.SECRET_KEY, ObjectClass.PRIVATE_KEY)
+
+
+@dataclass(frozen=True, order=True)
+class ObjectFacts:
+    """A stored object: its CKA_ID, its class (``secret_key``, ``certificate``, …), its label, and CKA_TRUSTED."""
+
+    key_id: bytes
+    kind: str
+    label: str
+    trusted: bool
 
 
 class Objects:
@@ -68,23 +80,40 @@ class Objects:
         Raises:
             KeyMissing, KeyDuplicated: there is none, or several.
         """
-        found = [key for kind in _KEYS for key in self.search({Attribute.CLASS: kind, Attribute.ID: key_id})]
+        found = [key for kind in KEYS for key in self.search({Attribute.CLASS: kind, Attribute.ID: key_id})]
         return self._exactly_one(found, key_id)
 
     def key_ids(self) -> list[bytes]:
         """The CKA_IDs of all secret and private keys, sorted."""
-        keys = [key for kind in _KEYS for key in self.search({Attribute.CLASS: kind})]
+        keys = [key for kind in KEYS for key in self.search({Attribute.CLASS: kind})]
         with asking("list the keys"):
-            return sorted(bytes(templates.read(key, Attribute.ID) or b"") for key in keys)
+            return sorted(bytes(read(key, Attribute.ID) or b"") for key in keys)
 
-    def destroy(self, key_id: bytes) -> None:
-        """Remove a key with what bears the same CKA_ID, and prove the absence. See `Token.destroy`."""
+    def bearing(self, key_id: bytes) -> list[Any]:
+        """Everything with a CKA_ID: a key, the public key and the certificate that go with it.
+
+        Raises:
+            KeyMissing, KeyDuplicated: there is nothing, or several secret or private keys.
+        """
         found = self.search({Attribute.ID: key_id})
         if not found:
             raise self._missing(key_id)
+        with asking(f"read {self.name(key_id)}"):
+            keys = sum(item[Attribute.CLASS] in KEYS for item in found)
+        if keys > 1:
+            raise self._duplicated(key_id, keys)
+        return found
+
+    def facts(self) -> list[ObjectFacts]:
+        """Everything stored, sorted."""
+        found = self.search({})
+        with asking("list the objects"):
+            return sorted(_facts(item) for item in found)
+
+    def destroy(self, key_id: bytes) -> None:
+        """Remove a key with what bears the same CKA_ID, and prove the absence. See `Token.destroy`."""
+        found = self.bearing(key_id)
         with asking(f"destroy {self.name(key_id)}"):
-            if (keys := sum(item[Attribute.CLASS] in _KEYS for item in found)) > 1:
-                raise self._duplicated(key_id, keys)
             for item in found:
                 item.destroy()
         if self.search({Attribute.ID: key_id}):
@@ -117,6 +146,16 @@ class Objects:
         return KeyDuplicated(
             f"{self.name(key_id)}: {count} keys have this CKA_ID", "somebody added one; find out who before going on"
         )
+
+
+def _facts(item: Any) -> ObjectFacts:
+    kind = read(item, Attribute.CLASS)
+    return ObjectFacts(
+        key_id=bytes(read(item, Attribute.ID) or b""),
+        kind=kind.name.lower() if isinstance(kind, ObjectClass) else "unknown",
+        label=str(read(item, Attribute.LABEL) or ""),
+        trusted=read(item, Attribute.TRUSTED) is True,
+    )
 
 
 class Undo:

@@ -1,4 +1,4 @@
-"""Public keys as tokens and certificates show them: EC P-256 and P-384, RSA of 2048 bits or more."""
+"""Public keys as tokens, certificates and plans show them: EC P-256 and P-384, RSA of 2048 bits (to wrap: 3072) up."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from pkcs11 import Attribute, KeyType
 
-from appliance.token.errors import CertificateRefused
-from appliance.token.templates import P256, read
+from appliance.token.errors import CertificateRefused, TransportKeyRefused
+from appliance.token.readback import read
+from appliance.token.templates import P256
 
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 SHORTEST_RSA = 2048
+SHORTEST_TRANSPORT_RSA = 3072  # 128 bits of security, for keys that stay in use for years (SP 800-57 part 1, table 2)
+_EXPONENT = 65537
+_WANTED = "enrol a transport key that a backup token has made"
 _P384 = bytes.fromhex("06052b81040022")  # DER of the OID secp384r1 (RFC 5480, section 2.1.1.1)
 _CURVES: dict[bytes, ec.EllipticCurve] = {P256: ec.SECP256R1(), _P384: ec.SECP384R1()}
 
@@ -74,6 +78,37 @@ def _of_point(params: bytes | None, point: bytes | None) -> ec.EllipticCurvePubl
 def info(key: PublicKey) -> bytes:
     """SubjectPublicKeyInfo in DER (RFC 5280, section 4.1.2.7)."""
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def transport_key(der: bytes) -> rsa.RSAPublicKey:
+    """The RSA key of a SubjectPublicKeyInfo (DER), if conversion keys may be wrapped under it.
+
+    Raises:
+        TransportKeyRefused: unreadable, another kind, too short, or an exponent that tokens do not make.
+    """
+    try:
+        key = serialization.load_der_public_key(der)
+    except (ValueError, UnsupportedAlgorithm):
+        raise TransportKeyRefused("the transport key cannot be read", _WANTED) from None
+    if not isinstance(key, rsa.RSAPublicKey) or info(key) != der:
+        raise TransportKeyRefused("the transport key is not an RSA public key in DER", _WANTED)
+    if key.key_size < SHORTEST_TRANSPORT_RSA:
+        raise TransportKeyRefused(
+            f"the transport key has {key.key_size} bits, {SHORTEST_TRANSPORT_RSA} at least", _WANTED
+        )
+    if key.public_numbers().e != _EXPONENT:
+        raise TransportKeyRefused(f"the transport key's exponent is not {_EXPONENT}", _WANTED)
+    return key
+
+
+def rsa_numbers(key: rsa.RSAPublicKey) -> dict[Attribute, bytes]:
+    """Modulus and exponent as PKCS#11 wants them: big-endian, no leading zero (PKCS#11 2.40, section 2.1.2)."""
+    numbers = key.public_numbers()
+    return {Attribute.MODULUS: _big_endian(numbers.n), Attribute.PUBLIC_EXPONENT: _big_endian(numbers.e)}
+
+
+def _big_endian(value: int) -> bytes:
+    return value.to_bytes((value.bit_length() + 7) // 8)
 
 
 def info_of_certificate(der: bytes) -> bytes | None:

@@ -18,7 +18,7 @@ from pkcs11 import Attribute, Mechanism
 from appliance.token.errors import SignatureMismatch, TokenRefused, asking
 from appliance.token.guard import OWNER
 from appliance.token.publickeys import PublicKey
-from appliance.token.templates import read
+from appliance.token.readback import read
 
 _DIGEST_INFO = bytes.fromhex("3031300d060960864801650304020105000420")  # RFC 8017, section 9.2, note 1
 

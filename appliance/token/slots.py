@@ -13,17 +13,7 @@ import pkcs11
 from pkcs11 import PKCS11Error, TokenFlag
 from pkcs11.exceptions import TokenNotPresent, TokenNotRecognised
 
-from appliance.token.errors import (
-    PinFinalTry,
-    PinNeeded,
-    TokenModuleError,
-    TokenNotFound,
-    TokenRefused,
-    asking,
-    code_name,
-    locked,
-    no_pin_set,
-)
+from appliance.token.errors import TokenModuleError, TokenNotFound, asking, code_name
 
 
 def load(module: Path) -> Any:
@@ -68,30 +58,6 @@ def find(library: Any, label: str | None, serial: str | None) -> pkcs11.Token:
             f"{len(fitting)} tokens have {wanted}, with the serial numbers {serials}", "give the serial"
         )
     return fitting[0]
-
-
-def check_login(token: pkcs11.Token, pin: str, writable: bool) -> None:
-    """Everything that can be known before a PIN is tried.
-
-    Raises:
-        PinLocked: the PIN is locked, or (PinFinalTry) the next wrong one would lock it.
-        PinNeeded: no PIN was given, or the token has none yet.
-        TokenRefused: it is write-protected and shall be written to.
-    """
-    name, flags = described(token), token.flags
-    if flags & TokenFlag.USER_PIN_LOCKED:
-        raise locked(name)
-    if not flags & TokenFlag.USER_PIN_INITIALIZED:
-        raise no_pin_set(name)
-    if flags & TokenFlag.USER_PIN_FINAL_TRY:
-        raise PinFinalTry(
-            f"{name}: one more wrong PIN would lock it, so none is tried here",
-            "log in once with the token's own tool and the right PIN; that resets its counter",
-        )
-    if not pin:
-        raise PinNeeded(f"{name}: no PIN was given", "give its user PIN")
-    if writable and flags & TokenFlag.WRITE_PROTECTED:
-        raise TokenRefused(f"{name}: it is write-protected", "remove the token's write protection")
 
 
 def name_of(token: pkcs11.Token) -> tuple[str, str]:

@@ -1,20 +1,21 @@
-"""The whole template of every object Kagimori makes, and the attributes that are read back from the token.
+"""The whole template of every object Kagimori makes, and what the token must add to it by itself.
 
 Nothing is left to the library's or the token's defaults: python-pkcs11 would switch WRAP, UNWRAP and SIGN
 on, and SoftHSM makes keys copyable. After a key is made its attributes are read and compared; what the
 token decides itself (LOCAL, ALWAYS_SENSITIVE, …) is compared as well.
+
+Conversion keys are MODIFIABLE, because they are made under a staging label and relabelled, and no token
+freezes a key later. SENSITIVE, EXTRACTABLE, WRAP_WITH_TRUSTED and COPYABLE move one way only all the same, and
+ALLOWED_MECHANISMS never does: whoever switches DERIVE on gets no mechanism that would lay bytes of the key
+open. What else the user could switch on is looked at each time a key is taken into use.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
 from typing import Any
 
 from pkcs11 import Attribute, CertificateType, KeyType, Mechanism, MechanismFlag, ObjectClass
-from pkcs11.exceptions import AttributeSensitive, AttributeTypeInvalid, FunctionFailed
-
-from appliance.token.errors import AttributeMismatch
 
 Template = Mapping[Attribute, Any]
 
@@ -22,13 +23,19 @@ KEY_ID_BYTES = 16
 AES_KEY_BYTES = 32
 CONVERSION_CAPABILITIES = MechanismFlag.ENCRYPT
 SIGNING_CAPABILITIES = MechanismFlag.SIGN | MechanismFlag.VERIFY
+TRANSPORT_CAPABILITIES = MechanismFlag.WRAP | MechanismFlag.UNWRAP
 P256 = bytes.fromhex("06082a8648ce3d030107")  # DER of the OID prime256v1 (RFC 5480, section 2.1.1.1)
 
-_NEVER_LEAVES: Template = {
+_SECRET: Template = {
     Attribute.TOKEN: True,
     Attribute.PRIVATE: True,
     Attribute.SENSITIVE: True,
-    Attribute.EXTRACTABLE: False,
+    Attribute.COPYABLE: False,
+}
+_NEVER_LEAVES: Template = {**_SECRET, Attribute.EXTRACTABLE: False, Attribute.MODIFIABLE: False}
+_PUBLIC: Template = {
+    Attribute.TOKEN: True,
+    Attribute.PRIVATE: False,
     Attribute.COPYABLE: False,
     Attribute.MODIFIABLE: False,
 }
@@ -47,34 +54,64 @@ _MADE_HERE: Template = {
     Attribute.LOCAL: True,
 }
 
+# --- keys that convert: four kinds, by how they may leave their token ----------------------------
 
-def conversion_key(key_id: bytes, label: str) -> dict[Attribute, Any]:
-    """A conversion key: AES-256, encrypts and does nothing else, never leaves the token."""
+NEVER_EXTRACTABLE: Template = {Attribute.EXTRACTABLE: False, Attribute.WRAP_WITH_TRUSTED: False}
+"""Born and buried on one token."""
+
+BACKED_UP: Template = {Attribute.EXTRACTABLE: True, Attribute.WRAP_WITH_TRUSTED: True}
+"""May leave under a key that the SO has trusted, until it is sealed."""
+
+BACKUP_COPY: Template = BACKED_UP
+"""On a backup token: must be able to go on to the next appliance token. It is never sealed and converts nothing."""
+
+RESTORED: Template = {Attribute.EXTRACTABLE: False, Attribute.WRAP_WITH_TRUSTED: True}
+"""Come from a backup token, sealed from the start."""
+
+
+def conversion_key(key_id: bytes, label: str, kind: Template = NEVER_EXTRACTABLE) -> dict[Attribute, Any]:
+    """A conversion key: AES-256, encrypts and does nothing else, leaves the token as its kind says."""
     return {
         Attribute.CLASS: ObjectClass.SECRET_KEY,
         Attribute.KEY_TYPE: KeyType.AES,
         Attribute.VALUE_LEN: AES_KEY_BYTES,
         Attribute.ID: key_id,
         Attribute.LABEL: label,
-        **_NEVER_LEAVES,
+        **_SECRET,
+        **kind,
+        Attribute.MODIFIABLE: True,
+        Attribute.ALLOWED_MECHANISMS: (Mechanism.AES_ECB,),
         **_ENCRYPTS_ONLY,
     }
 
 
-def generated_conversion_key(key_id: bytes, label: str) -> dict[Attribute, Any]:
+def generated_conversion_key(key_id: bytes, label: str, kind: Template = NEVER_EXTRACTABLE) -> dict[Attribute, Any]:
     """What must be read back after a conversion key was generated."""
-    made = {**_MADE_HERE, Attribute.KEY_GEN_MECHANISM: Mechanism.AES_KEY_GEN}
-    return {**conversion_key(key_id, label), **made}
+    return {
+        **conversion_key(key_id, label, kind),
+        **_MADE_HERE,
+        Attribute.NEVER_EXTRACTABLE: not kind[Attribute.EXTRACTABLE],
+        Attribute.KEY_GEN_MECHANISM: Mechanism.AES_KEY_GEN,
+    }
 
+
+def unwrapped_conversion_key(key_id: bytes, label: str, kind: Template) -> dict[Attribute, Any]:
+    """A conversion key to unwrap. The length must not be given (PKCS#11 2.40, table 10, footnote 6)."""
+    template = conversion_key(key_id, label, kind)
+    del template[Attribute.VALUE_LEN]
+    return template
+
+
+UNWRAPPED: Template = dict.fromkeys(_MADE_HERE, False)
+"""What an unwrap takes from any key (PKCS#11 2.40, section 5.13: C_UnwrapKey); the ledger knows where it was made."""
 
 USABLE_CONVERSION_KEY: Template = {
     Attribute.KEY_TYPE: KeyType.AES,
-    Attribute.VALUE_LEN: AES_KEY_BYTES,
     Attribute.SENSITIVE: True,
     Attribute.EXTRACTABLE: False,
     **_ENCRYPTS_ONLY,
 }
-"""What any key must be before it converts, however it came to this token."""
+"""What any key must be before it converts, however it came to this token; see `readback.require_usable`."""
 
 
 def session_key(value: bytes) -> dict[Attribute, Any]:
@@ -87,6 +124,9 @@ def session_key(value: bytes) -> dict[Attribute, Any]:
         **_ENCRYPTS_ONLY,
         Attribute.TOKEN: False,
     }
+
+
+# --- keys that sign ------------------------------------------------------------------------------
 
 
 def signing_private_key(key_id: bytes, label: str) -> dict[Attribute, Any]:
@@ -118,10 +158,7 @@ def signing_public_key(key_id: bytes, label: str) -> dict[Attribute, Any]:
         Attribute.EC_PARAMS: P256,
         Attribute.ID: key_id,
         Attribute.LABEL: label,
-        Attribute.TOKEN: True,
-        Attribute.PRIVATE: False,
-        Attribute.COPYABLE: False,
-        Attribute.MODIFIABLE: False,
+        **_PUBLIC,
         Attribute.VERIFY: True,
         Attribute.ENCRYPT: False,
         Attribute.WRAP: False,
@@ -144,56 +181,74 @@ def certificate(key_id: bytes, label: str, der: bytes, names: Template) -> dict[
     }
 
 
-_REPORTED = (
-    Attribute.CLASS,
-    Attribute.KEY_TYPE,
-    Attribute.VALUE_LEN,
-    Attribute.KEY_GEN_MECHANISM,
-    Attribute.LABEL,
-    *_NEVER_LEAVES,
-    *_ENCRYPTS_ONLY,
-    *_MADE_HERE,
-)
+# --- keys that carry others from token to token --------------------------------------------------
+
+USABLE_TRANSPORT_KEY: Template = {
+    Attribute.KEY_TYPE: KeyType.RSA,
+    **_NEVER_LEAVES,
+    Attribute.UNWRAP: True,
+    Attribute.DECRYPT: False,
+    Attribute.SIGN: False,
+    Attribute.SIGN_RECOVER: False,
+    Attribute.DERIVE: False,
+    Attribute.ALLOWED_MECHANISMS: (Mechanism.RSA_PKCS_OAEP,),
+}
+"""What the private half must be before it unwraps. What its CKA_UNWRAP_TEMPLATE is cannot be read."""
+
+UNWRAP_TEMPLATE: Mapping[Attribute, bool] = {
+    Attribute.PRIVATE: True,
+    Attribute.SENSITIVE: True,
+    Attribute.WRAP_WITH_TRUSTED: True,
+}
+"""What a key must be to be unwrapped, whoever unwraps it."""
+
+_WRAPS_ONLY: Template = {
+    Attribute.WRAP: True,
+    Attribute.ENCRYPT: False,
+    Attribute.VERIFY: False,
+    Attribute.VERIFY_RECOVER: False,
+    Attribute.DERIVE: False,
+}
+TRUSTED_KEY: Template = {Attribute.KEY_TYPE: KeyType.RSA, Attribute.TRUSTED: True, Attribute.WRAP: True}
+"""What a public key must be before anything is wrapped under it."""
 
 
-def read(key: Any, attribute: Attribute) -> Any:
-    """One attribute as the token has it; None if it has none, ``unknown`` if no name is known for it."""
-    try:
-        return key[attribute]
-    except (AttributeTypeInvalid, AttributeSensitive, FunctionFailed):
-        return None
-    except (ValueError, NotImplementedError):  # a value outside the library's enumerations
-        return "unknown"
+def transport_private_key(key_id: bytes, label: str) -> dict[Attribute, Any]:
+    """The private half of an RSA pair that unwraps, only by OAEP and only to keys that stay secret."""
+    return {
+        Attribute.CLASS: ObjectClass.PRIVATE_KEY,
+        Attribute.ID: key_id,
+        Attribute.LABEL: label,
+        **USABLE_TRANSPORT_KEY,
+        Attribute.UNWRAP_TEMPLATE: UNWRAP_TEMPLATE,
+    }
 
 
-def report(key: Any) -> dict[str, bool | int | str]:
-    """The attributes an outcome records: names without CKA_ in lower case, plain values."""
-    values = {attribute.name.lower(): _plain(read(key, attribute)) for attribute in _REPORTED}
-    return {name: value for name, value in values.items() if value is not None}
+def generated_transport_key(key_id: bytes, label: str) -> dict[Attribute, Any]:
+    """What must be read back after a transport key was generated."""
+    made = {**_MADE_HERE, Attribute.KEY_GEN_MECHANISM: Mechanism.RSA_PKCS_KEY_PAIR_GEN}
+    template = {**transport_private_key(key_id, label), **made}
+    del template[Attribute.UNWRAP_TEMPLATE]
+    return template
 
 
-def require(key: Any, template: Template, name: str) -> None:
-    """Compare what the token has with a template.
-
-    Raises:
-        AttributeMismatch: naming the first attribute that differs.
-    """
-    for attribute, wanted in template.items():
-        found = read(key, attribute)
-        if found != wanted:
-            raise AttributeMismatch(
-                f"{name}: attribute {attribute.name.lower()} is {_shown(found)} on the token, must be {_shown(wanted)}",
-                "the token does not keep to the template; it must not hold conversion keys",
-            )
+def transport_public_key(key_id: bytes, label: str) -> dict[Attribute, Any]:
+    """The public half, as it is made; on other tokens it counts only when their SO has trusted it."""
+    return {
+        Attribute.CLASS: ObjectClass.PUBLIC_KEY,
+        Attribute.KEY_TYPE: KeyType.RSA,
+        Attribute.ID: key_id,
+        Attribute.LABEL: label,
+        **_PUBLIC,
+        **_WRAPS_ONLY,
+    }
 
 
-def _plain(value: Any) -> bool | int | str | None:
-    if isinstance(value, Enum):
-        return value.name.lower()
-    return value if isinstance(value, bool | int | str) else None
+def trusted_public_key(key_id: bytes, label: str, numbers: Template) -> dict[Attribute, Any]:
+    """Another token's transport key, trusted by the SO; ``numbers``: MODULUS and PUBLIC_EXPONENT."""
+    return {**transport_public_key(key_id, label), Attribute.TRUSTED: True, **numbers}
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, bytes):
-        return value.hex()
-    return "not there" if value is None else str(_plain(value)).lower()
+def probe(kind: Template) -> dict[Attribute, Any]:
+    """A conversion key of no consequence: a session object that only tries what a token lets happen."""
+    return {**unwrapped_conversion_key(b"", "probe", kind), Attribute.TOKEN: False}

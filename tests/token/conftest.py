@@ -9,10 +9,11 @@ from typing import Any
 
 import pkcs11
 import pytest
+from backupkit import Tokens, three_tokens
 from pkcs11 import Attribute
 from softhsmkit import PIN
 
-from appliance.token import Token, templates
+from appliance.token import Token, arrays, templates
 
 _COUNT = itertools.count(1)
 
@@ -39,7 +40,7 @@ def token(module: Path, label: str) -> Iterator[Token]:
 @pytest.fixture
 def raw(module: Path, label: str, token: Token) -> Iterator[pkcs11.Session]:
     """What an intruder with the library and the login has: a session on the same token."""
-    session = pkcs11.lib(str(module)).get_token(token_label=label).open(rw=True)
+    session = pkcs11.lib(str(module)).get_token(token_label=label).open(rw=True, attribute_mapper=arrays.mapper())
     yield session
     session.close()
 
@@ -55,3 +56,10 @@ def plant(raw: pkcs11.Session) -> Callable[..., Any]:
         return raw.create_object({**template, Attribute.VALUE: value})
 
     return put
+
+
+@pytest.fixture(scope="module")
+def tokens(softhsm: Any) -> Iterator[Tokens]:
+    """An appliance's token, a backup token and a replacement, open; see `Tokens`."""
+    with three_tokens(softhsm, next(_COUNT)) as made:
+        yield made

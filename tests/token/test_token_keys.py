@@ -9,10 +9,10 @@ from typing import Any
 
 import pkcs11
 import pytest
-from pkcs11 import Attribute, KeyType, ObjectClass
+from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
 from softhsmkit import PIN
 
-from appliance.token import Token, templates
+from appliance.token import Token, conversionkeys, templates
 from appliance.token.errors import (
     AttributeMismatch,
     CheckValueMismatch,
@@ -35,7 +35,8 @@ ATTRIBUTES = {
     "never_extractable": True,
     "local": True,
     "copyable": False,
-    "modifiable": False,
+    "modifiable": True,
+    "wrap_with_trusted": False,
     "encrypt": True,
     "decrypt": False,
     "sign": False,
@@ -51,27 +52,61 @@ def key_id() -> bytes:
     return secrets.token_bytes(16)
 
 
+def raw_key(raw: pkcs11.Session, key_id: bytes) -> Any:
+    [key] = list(raw.get_objects({Attribute.ID: key_id}))
+    return key
+
+
 def test_attributes_are_the_templates_and_the_tokens_own(token: Token, key_id: bytes) -> None:
     token.generate_conversion_key(key_id, "sspin.C.2")
     assert token.attributes(key_id) == ATTRIBUTES
     assert token.key_ids() == [key_id]
 
 
-def test_key_cannot_be_read_changed_or_copied(token: Token, key_id: bytes, raw: pkcs11.Session) -> None:
+def test_key_cannot_be_read_made_to_leave_or_copied(token: Token, key_id: bytes, raw: pkcs11.Session) -> None:
     token.generate_conversion_key(key_id, "spin.1")
-    key = next(iter(list(raw.get_objects({Attribute.ID: key_id}))))
+    key = raw_key(raw, key_id)
     with pytest.raises(pkcs11.AttributeSensitive):
         key[Attribute.VALUE]
     for attempt in (
         lambda: key.__setitem__(Attribute.EXTRACTABLE, True),
         lambda: key.__setitem__(Attribute.SENSITIVE, False),
-        lambda: key.__setitem__(Attribute.DECRYPT, True),
-        lambda: key.__setitem__(Attribute.ID, b"x" * 16),
+        lambda: key.__setitem__(Attribute.ALLOWED_MECHANISMS, (Mechanism.AES_ECB, Mechanism.AES_ECB_ENCRYPT_DATA)),
         lambda: key.copy({Attribute.LABEL: "copy"}),
     ):
         with pytest.raises(pkcs11.PKCS11Error):
             attempt()
     assert token.attributes(key_id) == {**ATTRIBUTES, "label": "spin.1"}
+
+
+@pytest.mark.parametrize("attribute", ["decrypt", "derive", "wrap", "unwrap", "sign", "verify"])
+def test_key_that_somebody_made_do_more_converts_nothing(
+    token: Token, key_id: bytes, raw: pkcs11.Session, attribute: str
+) -> None:
+    """It is modifiable, because it must be relabelled."""
+    token.generate_conversion_key(key_id, "spin.1")
+    check_value = token.check_value(key_id)
+    token.encrypt_blocks(key_id, check_value)
+    raw_key(raw, key_id)[Attribute[attribute.upper()]] = True
+    with pytest.raises(AttributeMismatch, match=f"attribute {attribute} is true on the token, must be false"):
+        token.encrypt_blocks(key_id, check_value)
+
+
+def test_key_that_somebody_lets_derive_has_no_mechanism_for_it(
+    token: Token, key_id: bytes, raw: pkcs11.Session
+) -> None:
+    token.generate_conversion_key(key_id, "spin.1")
+    raw_key(raw, key_id)[Attribute.DERIVE] = True
+    key = raw_key(raw, key_id)
+    with pytest.raises(pkcs11.MechanismInvalid):
+        key.derive_key(
+            KeyType.AES,
+            256,
+            mechanism=Mechanism.AES_ECB_ENCRYPT_DATA,
+            mechanism_param=bytes(32),
+            capabilities=MechanismFlag.ENCRYPT,
+            template={Attribute.SENSITIVE: False, Attribute.EXTRACTABLE: True},
+        )
 
 
 def test_two_keys_differ(token: Token) -> None:
@@ -135,7 +170,7 @@ def test_half_made_key_that_cannot_be_removed_is_told(
         plant(key_id, bytes(32))
         raise AttributeMismatch("first trouble")
 
-    monkeypatch.setattr(templates, "require", meddle)
+    monkeypatch.setattr(conversionkeys, "require", meddle)
     with pytest.raises(TokenRefused, match="first trouble; and what was made IS STILL ON THE TOKEN .*2 keys have"):
         token.generate_conversion_key(key_id, "spin.1")
 
