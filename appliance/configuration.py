@@ -1,7 +1,8 @@
 """The one TOML file that daemon, engine and command lines read, strictly: unknown keys are refused.
 
 Every error names the file and the key. Relative paths are relative to the file, so that a configuration
-can be moved together with what it names. The file holds no secret: the PIN is in a file of its own.
+can be moved together with what it names. The file holds no secret: the PIN is in a file of its own, or is a
+credential that systemd hands to the service.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from appliance.errors import KagimoriError
 LARGEST_FILE = 65_536
 LARGEST_PIN = 255
 LONGEST_SOCKET_PATH = 107  # sun_path has 108 bytes, the last one zero (unix(7))
+CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"  # systemd.exec(5), CREDENTIALS
 
 Role = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,31}\Z")]
 Label = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
+CredentialName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")]
 TrustAnchor = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 UserId = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 2)]
 
@@ -40,11 +43,34 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class TokenSection(_Section, frozen=True):
-    """``[token]``: PKCS#11 module, label of the appliance's token, file that holds its PIN."""
+    """``[token]``: PKCS#11 module, label of the appliance's token, its PIN's file or systemd credential."""
 
     module: Path
     label: Label
-    pin_file: Path
+    pin_file: Path | None = None
+    pin_credential: CredentialName | None = None
+
+    def __post_init__(self) -> None:
+        if (self.pin_file is None) == (self.pin_credential is None):
+            raise ValueError("Expected exactly one of `pin_file` and `pin_credential`")
+
+    @property
+    def pin_path(self) -> Path:
+        """The file that a service reads its PIN from.
+
+        Raises:
+            ConfigurationError: the PIN is a credential, and this process was given none.
+        """
+        if self.pin_file is not None:
+            return self.pin_file
+        folder = os.environ.get(CREDENTIALS_DIRECTORY)
+        if not folder:
+            raise ConfigurationError(
+                f"[token] pin_credential {self.pin_credential}: this process was handed no credentials "
+                f"({CREDENTIALS_DIRECTORY} is not set)",
+                f"start it as a systemd service with LoadCredential={self.pin_credential}:PATH, or set pin_file",
+            )
+        return Path(folder) / str(self.pin_credential)
 
 
 class LedgerSection(_Section, frozen=True):
@@ -122,7 +148,7 @@ def read_pin(path: Path) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise PinFileRefused(
-            f"PIN file {path}: {error.strerror}", "check [token] pin_file in the configuration"
+            f"PIN file {path}: {error.strerror}", "check [token] pin_file or pin_credential in the configuration"
         ) from None
     with os.fdopen(descriptor, "rb") as file:
         _check_private(path, os.fstat(descriptor))
@@ -133,10 +159,19 @@ def read_pin(path: Path) -> str:
 def _check_private(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise PinFileRefused(f"PIN file {path}: not a regular file", "put the PIN on the one line of a file")
-    if status.st_mode & 0o077:
+    if status.st_mode & 0o077 and not _is_systemds(path, status):
         raise PinFileRefused(f"PIN file {path}: group or others can read or write it", f"chmod 600 {path}")
     if status.st_uid not in (os.geteuid(), 0):
         raise PinFileRefused(f"PIN file {path}: belongs to another user", "make it the user's who runs this")
+
+
+def _is_systemds(path: Path, status: os.stat_result) -> bool:
+    """Whether systemd wrote the file for a service with a user of its own.
+
+    It grants that user an ACL entry on a 0400 file of root's, and the entry's mask shows as a group bit: 0440.
+    """
+    private = stat.S_IMODE(status.st_mode) == 0o440 and (status.st_uid, status.st_gid) == (0, 0)
+    return private and str(path.parent) == os.environ.get(CREDENTIALS_DIRECTORY)
 
 
 def _one_line(path: Path, content: bytes) -> str:

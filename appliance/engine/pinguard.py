@@ -3,6 +3,9 @@
 When the token refuses the PIN, a marker in the state directory remembers *which* PIN file it was (its
 inode and time of change; nothing about its content, which could be guessed from a hash). As long as the
 file is the same one, no engine tries it again, whoever restarts the daemon however often.
+
+A systemd credential is a new file at every start of the service, so there the marker holds its name, and a
+person must remove it.
 """
 
 from __future__ import annotations
@@ -22,28 +25,30 @@ class PinRefusedBefore(KagimoriError):
     exit_code: ClassVar[int] = 5
 
 
-def check(directory: Path, pin_file: Path) -> None:
+def check(directory: Path, pin_file: Path, credential: str | None = None) -> None:
     """Before the login.
 
     Raises:
-        PinRefusedBefore: the marker names this PIN file as it is now.
+        PinRefusedBefore: the marker names this PIN file as it is now, or this credential.
     """
     marker = directory / FILE_NAME
     try:
         refused = marker.read_text("ascii")
     except (OSError, UnicodeDecodeError):
         return
-    if refused == _identity(pin_file):
+    if refused == _identity(pin_file, credential):
         raise PinRefusedBefore(
             f"PIN file {pin_file}: the token refused this PIN before; it was not tried again, lest the token lock",
-            f"write the right PIN to the file; if it is the token that was put right, remove {marker}",
+            f"correct the credential {credential}, then remove {marker}"
+            if credential
+            else f"write the right PIN to the file; if it is the token that was put right, remove {marker}",
         )
 
 
-def remember(directory: Path, pin_file: Path) -> None:
+def remember(directory: Path, pin_file: Path, credential: str | None = None) -> None:
     """After the token refused the PIN."""
     with contextlib.suppress(OSError):  # the refusal itself is what must be reported
-        (directory / FILE_NAME).write_text(_identity(pin_file), "ascii")
+        (directory / FILE_NAME).write_text(_identity(pin_file, credential), "ascii")
 
 
 def forget(directory: Path) -> None:
@@ -52,6 +57,8 @@ def forget(directory: Path) -> None:
         (directory / FILE_NAME).unlink(missing_ok=True)
 
 
-def _identity(pin_file: Path) -> str:
+def _identity(pin_file: Path, credential: str | None) -> str:
+    if credential is not None:
+        return f"credential {credential}\n"
     facts = pin_file.stat()
     return f"{facts.st_dev} {facts.st_ino} {facts.st_mtime_ns} {facts.st_ctime_ns}\n"

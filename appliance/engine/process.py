@@ -109,8 +109,8 @@ def main(config: Path, descriptor: int) -> int:
 def _run(config_path: Path, connection: socket.socket) -> int:
     config = configuration.load(config_path)
     state = load_ledger(config)
-    pin = configuration.read_pin(config.token.pin_file)
-    pinguard.check(config.state.directory, config.token.pin_file)
+    pin = configuration.read_pin(config.token.pin_path)
+    pinguard.check(config.state.directory, config.token.pin_path, config.token.pin_credential)
     with _login(config, state, pin) as token:
         opened = open_keys(token, state)
         engine = Engine(state, Converter(state, lambda record: opened[record.generation]))
@@ -135,7 +135,7 @@ def _login(config: Configuration, state: LedgerState, pin: str) -> Token:
     try:
         token = Token.open(config.token.module, label=config.token.label, serial=state.token_serial, pin=pin)
     except token_errors.PinWrong:
-        pinguard.remember(config.state.directory, config.token.pin_file)
+        pinguard.remember(config.state.directory, config.token.pin_path, config.token.pin_credential)
         raise
     pinguard.forget(config.state.directory)
     return token
