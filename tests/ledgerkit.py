@@ -1,118 +1,136 @@
-"""Making ledgers in memory for tests: people with software keys, an appliance, plans and outcomes.
+"""Making ledgers in memory for tests: plans, approvals, outcomes, annexes, and a ledger that grows.
 
-The signatures, certificates and checks are the real ones; only the keys are in memory instead of
-on tokens. Everything here is deterministic except the keys, which are made once a process.
+Everything here is deterministic except the keys (`signerkit`), which are made once a process; what tokens would
+report is in `resultkit`. A test finds the names of all three here.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from datetime import datetime
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from resultkit import (
+    BACKED_UP_ATTRIBUTES,
+    COPY_ATTRIBUTES,
+    GOOD_ATTRIBUTES,
+    RESTORED_ATTRIBUTES,
+    TRANSPORT_ATTRIBUTES,
+    check_value_of,
+    copied,
+    copy_of,
+    enrolled,
+    facts,
+    key_id_of,
+    results_for,
+)
+from signerkit import (
+    B1,
+    B2,
+    B3,
+    HOUR,
+    LABELS,
+    MINUTE,
+    NAMES,
+    NEW_TOKEN,
+    NOW,
+    OFFICERS,
+    OVERSIGHT,
+    SCRATCH,
+    SERIAL,
+    PrivateKey,
+    SoftSigner,
+    backup_signer,
+    make_roster,
+    make_signer,
+    person,
+    signer,
+    token_signer,
+    transport_key,
+)
 
-from appliance.ledger import canonical, chain, cms, states
-from appliance.ledger.actions import Action, Activate, DomainSpec, FormatSpec, Found, Generate
-from appliance.ledger.certificate import self_signed
-from appliance.ledger.fold import LedgerState, plan_effects
-from appliance.ledger.outcome import ActionResult, Founded, Generated, Outcome, StateChanged, TokenFacts
+from appliance.ledger import annexes, canonical, chain, cms
+from appliance.ledger.actions import (
+    Action,
+    Activate,
+    DomainSpec,
+    Drill,
+    EnrollBackup,
+    FormatSpec,
+    Found,
+    Generate,
+    Restore,
+)
+from appliance.ledger.annexes import Attempt, Refusal
+from appliance.ledger.fold import LedgerState
+from appliance.ledger.outcome import ActionResult, Outcome, TokenFacts
 from appliance.ledger.plan import NO_PREVIOUS, Plan
-from appliance.ledger.policy import Policy, RoleRule
-from appliance.ledger.roster import DEFAULT_THRESHOLDS, Person, Role, Roster, Threshold, encode_certificate
+from appliance.ledger.policy import KeyRules, Policy, RoleRule
 from appliance.ledger.text import render_instant
 from appliance.numbers.domains import default_domains
 
-NOW = datetime(2026, 4, 1, 9, 0, 0, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-MINUTE = timedelta(minutes=1)
-SERIAL = "0123456789abcdef"
-GOOD_ATTRIBUTES: dict[str, bool | int | str] = {
-    "class": "secret_key",
-    "key_type": "aes",
-    "value_len": 32,
-    "token": True,
-    "private": True,
-    "sensitive": True,
-    "always_sensitive": True,
-    "never_extractable": True,
-    "local": True,
-    "encrypt": True,
-    "extractable": False,
-    "decrypt": False,
-    "sign": False,
-    "verify": False,
-    "wrap": False,
-    "unwrap": False,
-    "derive": False,
-}
-
-PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-
-
-@dataclass(frozen=True)
-class SoftSigner:
-    """A `cms.Signer` with its key in memory."""
-
-    key: PrivateKey
-    certificate: bytes
-    hash: hashes.HashAlgorithm = field(default_factory=hashes.SHA256)
-
-    def sign(self, message: bytes) -> bytes:
-        """Signature value as CMS wants it."""
-        if isinstance(self.key, rsa.RSAPrivateKey):
-            return self.key.sign(message, padding.PKCS1v15(), self.hash)
-        return self.key.sign(message, ec.ECDSA(self.hash))
-
-
-def make_signer(
-    name: str,
-    key: PrivateKey | None = None,
-    *,
-    not_before: datetime = NOW - timedelta(days=30),
-    not_after: datetime = NOW + timedelta(days=3650),
-) -> SoftSigner:
-    """A new key (P-256 unless given) with a self-signed certificate."""
-    key = key or ec.generate_private_key(ec.SECP256R1())
-    spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    bare = SoftSigner(key, b"")
-    return SoftSigner(key, self_signed(name, spki, bare.sign, not_before, not_after))
-
-
-@cache
-def signer(name: str) -> SoftSigner:
-    """The signer of that name, the same throughout the process; one of them has RSA, one P-384."""
-    if name == "ito":
-        return make_signer(name, rsa.generate_private_key(public_exponent=65537, key_size=2048))
-    if name == "ueda":
-        return make_signer(name, ec.generate_private_key(ec.SECP384R1()))
-    return make_signer(name)
+__all__ = [
+    "B1",
+    "B2",
+    "B3",
+    "BACKED_UP_ATTRIBUTES",
+    "COPY_ATTRIBUTES",
+    "GOOD_ATTRIBUTES",
+    "HOUR",
+    "LABELS",
+    "MINUTE",
+    "NAMES",
+    "NEW_TOKEN",
+    "NOW",
+    "OFFICERS",
+    "OVERSIGHT",
+    "RESTORED_ATTRIBUTES",
+    "SCRATCH",
+    "SERIAL",
+    "TRANSPORT_ATTRIBUTES",
+    "Action",
+    "Book",
+    "PrivateKey",
+    "SoftSigner",
+    "approve",
+    "backed_up",
+    "backup_signer",
+    "check_value_of",
+    "copied",
+    "copy_of",
+    "drill",
+    "enroll",
+    "enrolled",
+    "facts",
+    "first_keys",
+    "key_id_of",
+    "make_attempt",
+    "make_domains",
+    "make_found",
+    "make_outcome",
+    "make_plan",
+    "make_policy",
+    "make_refusal",
+    "make_roster",
+    "make_signer",
+    "person",
+    "restore",
+    "results_for",
+    "seal",
+    "sealer",
+    "signer",
+    "three_entries",
+    "token_signer",
+    "transport_key",
+    "worked_on",
+]
 
 
-OFFICERS = ("ito", "sato", "mori")
-OVERSIGHT = ("ueda", "kato")
-NAMES = {"ito": "伊藤 一郎", "sato": "佐藤　花子", "mori": "森 次郎", "ueda": "上田 恵", "kato": "加藤 実"}
-
-
-def person(name: str, role: Role, who: SoftSigner | None = None) -> Person:
-    """A roster entry."""
-    certificate = encode_certificate((who or signer(name)).certificate)
-    return Person(id=name, name=NAMES.get(name, name), role=role, certificate=certificate)
-
-
-def make_roster(people: Sequence[Person] | None = None, thresholds: dict[str, Threshold] | None = None) -> Roster:
-    """Three officers and two oversight members, unless told otherwise."""
-    everyone = [person(name, "officer") for name in OFFICERS] + [person(name, "oversight") for name in OVERSIGHT]
-    return Roster(people=tuple(people or everyone), thresholds={**DEFAULT_THRESHOLDS, **(thresholds or {})})
-
-
-def make_policy() -> Policy:
-    """The hub may exchange between B and E."""
+def make_policy(**keys: object) -> Policy:
+    """The hub may exchange between B and E; ``keys``: fields of `KeyRules`."""
     return Policy(
+        keys=KeyRules(**keys),  # type: ignore[arg-type]
         roles={
             "hub": RoleRule(
                 pairs=(("sspin.B", "sspin.E"), ("sspin.E", "sspin.B"), ("resident", "sspin.C")),
@@ -121,7 +139,7 @@ def make_policy() -> Policy:
                 values_per_stream=1_000_000,
                 values_per_minute=10_000,
             )
-        }
+        },
     )
 
 
@@ -172,34 +190,6 @@ def approve(plan: Plan | bytes, who: Iterable[str | SoftSigner], at: datetime = 
     return cms.merge([cms.sign(content, one, at) for one in signers])
 
 
-def key_id_of(text: str) -> str:
-    """A key identifier that looks random and is always the same for one text."""
-    return hashlib.sha256(b"id " + text.encode()).hexdigest()[:32]
-
-
-def check_value_of(text: str) -> str:
-    """A check value, likewise."""
-    return hashlib.sha256(b"kcv " + text.encode()).hexdigest()[:12]
-
-
-def results_for(state: LedgerState | None, plan: Plan) -> tuple[ActionResult, ...]:
-    """What an appliance would report of the plan."""
-    if state is None:
-        certificate = encode_certificate(signer("appliance").certificate)
-        return (Founded(key_id=key_id_of("identity"), certificate=certificate),)
-    return tuple(
-        Generated(
-            generation=effect.subject,
-            key_id=key_id_of(effect.subject),
-            check_value=check_value_of(effect.subject),
-            attributes=GOOD_ATTRIBUTES,
-        )
-        if isinstance(action, Generate)
-        else StateChanged(generation=effect.subject, state=(effect.after or states.KeyState.DESTROYED).value)
-        for action, effect in zip(plan.actions, plan_effects(state, plan), strict=True)
-    )
-
-
 def make_outcome(plan: Plan, authorization: bytes, results: Iterable[ActionResult], **changes: object) -> Outcome:
     """The outcome of a plan; any field can be changed."""
     fields: dict[str, object] = {
@@ -211,15 +201,68 @@ def make_outcome(plan: Plan, authorization: bytes, results: Iterable[ActionResul
         "finished": render_instant(NOW + 3 * MINUTE),
         "operator": "ito",
         "tool": "keyceremony 0.1.0",
-        "token": TokenFacts(label="kagimori", serial=SERIAL, manufacturer="SoftHSM project", model="SoftHSM v2"),
+        "token": facts(),
         "results": tuple(results),
+        "durations": (),
     }
+    fields["durations"] = tuple(1200 + 100 * number for number in range(len(fields["results"])))  # type: ignore[arg-type]
     return Outcome(**{**fields, **changes})  # type: ignore[arg-type]
 
 
 def seal(outcome: Outcome, who: SoftSigner | None = None, at: datetime = NOW + 4 * MINUTE) -> bytes:
     """The outcome signed by the appliance's identity key, or by somebody else."""
     return cms.sign(canonical.encode(outcome), who or signer("appliance"), at)
+
+
+def worked_on(state: LedgerState | None, plan: Plan) -> TokenFacts:
+    """The appliance token a plan is carried out on: of a restore, the new one."""
+    for action in plan.actions:
+        if isinstance(action, Restore):
+            return facts(action.token_serial, action.token_label)
+    return facts() if state is None else facts(state.token_serial, state.token_label)
+
+
+def sealer(state: LedgerState | None, plan: Plan) -> SoftSigner:
+    """Who signs a plan's outcome: the appliance, or the backup token that a restore copies from."""
+    for action in plan.actions:
+        if isinstance(action, Restore):
+            return backup_signer(action.source)
+    return token_signer(SERIAL if state is None else state.token_serial)
+
+
+def make_attempt(sequence: int, who: SoftSigner | None = None, **changes: object) -> bytes:
+    """A failed attempt, signed by the appliance's identity key or somebody else; any field can be changed."""
+    fields: dict[str, object] = {
+        "type": "kagimori/attempt/v1",
+        "sequence": sequence,
+        "plan": "ab" * 32,
+        "started": render_instant(NOW),
+        "ended": render_instant(NOW + MINUTE),
+        "operator": "ito",
+        "tool": "keyceremony 0.1.0",
+        "token": facts(),
+        "ended_by": "failure",
+        "reason": "generate sspin.E.2: the token went away",
+        "step": "1 generate sspin.E.2: begun",
+        "removed": (key_id_of("half made"),),
+        "left": (),
+    }
+    made = Attempt(**{**fields, **changes})  # type: ignore[arg-type]
+    return cms.sign(canonical.encode(made), who or signer("appliance"), NOW + MINUTE)
+
+
+def make_refusal(sequence: int, name: str = "kato", who: SoftSigner | None = None, **changes: object) -> bytes:
+    """Somebody's refusal, signed by them or by somebody else; any field can be changed."""
+    fields: dict[str, object] = {
+        "type": "kagimori/refusal/v1",
+        "sequence": sequence,
+        "plan": "ab" * 32,
+        "person": name,
+        "reason": "二人目の立会人がいない",
+        "at": render_instant(NOW + MINUTE),
+    }
+    made = Refusal(**{**fields, **changes})  # type: ignore[arg-type]
+    return cms.sign(canonical.encode(made), who or signer(name), NOW + MINUTE)
 
 
 @dataclass
@@ -237,26 +280,53 @@ class Book:
         assert newest is not None
         return newest
 
-    def add(self, actions: Iterable[Action], who: Iterable[str] = (*OFFICERS, "ueda")) -> LedgerState:
-        """Agree on a plan, carry it out, and verify the entry."""
-        before = self.states[-1]
+    def add(
+        self,
+        actions: Iterable[Action],
+        who: Iterable[str | SoftSigner] = (*OFFICERS, "ueda"),
+        beside: Mapping[str, bytes] | None = None,
+    ) -> LedgerState:
+        """Agree on a plan, carry it out, and verify the entry, with the annexes ``beside`` it."""
+        before, beside = self.states[-1], beside or {}
         plan = make_plan(actions, state=before)
         authorization = approve(plan, who)
-        outcome = seal(make_outcome(plan, authorization, results_for(before, plan)))
+        told = results_for(before, plan)
+        made = make_outcome(plan, authorization, told, token=worked_on(before, plan), annexes=annexes.digests(beside))
+        outcome = seal(made, sealer(before, plan))
         if before is None:
             self.anchor = chain.anchor_of(canonical.encode(plan))
-        entry = chain.verify_entry(before, authorization, outcome, self.anchor)
+        entry = chain.verify_entry(before, authorization, outcome, self.anchor, beside)
         self.files[chain.authorization_name(entry.sequence)] = authorization
         self.files[chain.outcome_name(entry.sequence)] = outcome
+        self.files.update(beside)
         self.states.append(entry.state)
         return entry.state
 
+    def fork(self) -> Book:
+        """A copy that can grow without this one."""
+        return Book(dict(self.files), list(self.states), self.anchor)
 
-def first_keys() -> list[Action]:
+
+def first_keys(backups: tuple[str, ...] = ()) -> list[Action]:
     """The keys that a founded ledger needs first, generated and activated."""
     generations = [("common.1", None), ("spin.1", None), ("sspin.B.1", "spin.1"), ("sspin.E.1", "spin.1")]
-    actions: list[Action] = [Generate(generation=text, parent=parent) for text, parent in generations]
+    actions: list[Action] = [Generate(generation=text, parent=up, backups=backups) for text, up in generations]
     return actions + [Activate(generation=text) for text, _ in generations]
+
+
+def enroll(serial: str, copy_from: str | None = None) -> EnrollBackup:
+    """The action that enrolls a backup token."""
+    return EnrollBackup(token_label=LABELS[serial], token_serial=serial, copy_from=copy_from)
+
+
+def restore(source: str, serial: str = NEW_TOKEN) -> Restore:
+    """The action that puts a new appliance token in the place of the old one."""
+    return Restore(token_label=LABELS[serial], token_serial=serial, source=source)
+
+
+def drill(source: str) -> Drill:
+    """The action that rehearses recovery."""
+    return Drill(token_label=LABELS[SCRATCH], token_serial=SCRATCH, source=source)
 
 
 def three_entries() -> Book:
@@ -267,4 +337,17 @@ def three_entries() -> Book:
     book.add(
         [Generate(generation="sspin.B.2", parent="spin.1"), Activate(generation="sspin.B.2")], ("sato", "mori", "kato")
     )
+    return book
+
+
+def backed_up() -> Book:
+    """Genesis, a backup token, the first keys with copies there, and a second backup token with copies of them.
+
+    The policy demands one copy before a key is activated.
+    """
+    book = Book()
+    book.add([make_found(policy=make_policy(backups=1))])
+    book.add([enroll(B1)])
+    book.add(first_keys((B1,)))
+    book.add([enroll(B2, copy_from=B1)])
     return book

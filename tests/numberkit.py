@@ -94,10 +94,13 @@ def make_state(
         identity_certificate=b"",
         roster=Roster(people=(), thresholds={}),
         policy=Policy(roles={}),
+        domains=(),
         tree=DomainTree(default_domains() if domains is None else domains),
         titles={},
         keys=records,
         current=chosen,
+        backups={},
+        drills={},
     )
 
 

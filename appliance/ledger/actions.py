@@ -6,6 +6,8 @@ not decided here but by `appliance.ledger.states` when the ledger is folded.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 import msgspec
@@ -13,8 +15,10 @@ import msgspec
 from appliance.ledger.policy import Policy
 from appliance.ledger.roster import Roster
 
-ActionClass = Literal["genesis", "keys", "emergency", "destroy", "roster", "policy"]
+ActionClass = Literal["genesis", "keys", "emergency", "destroy", "roster", "policy", "tokens"]
 GenerationText = Annotated[str, msgspec.Meta(max_length=48)]
+TokenLabel = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
+TokenSerial = Annotated[str, msgspec.Meta(min_length=1, max_length=16)]
 
 
 class FormatSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -47,10 +51,15 @@ class Found(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class Generate(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="action", tag="generate"
 ):
-    """Make a key on the token. ``parent`` is the parent domain's generation, None under the root."""
+    """Make a key on the token. ``parent`` is the parent domain's generation, None under the root.
+
+    ``backups``: serial numbers of the backup tokens that get a copy before the key is sealed; without any,
+    the key is made so that it can never leave the token.
+    """
 
     generation: GenerationText
     parent: GenerationText | None
+    backups: Annotated[tuple[TokenSerial, ...], msgspec.Meta(max_length=16)] = ()
 
 
 class _KeyAction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="action"):
@@ -69,6 +78,10 @@ class Suspend(_KeyAction, frozen=True, tag="suspend"):
     """Emergency stop."""
 
 
+class Ratify(_KeyAction, frozen=True, tag="ratify"):
+    """The ordinary quorum stands behind a suspension that the lighter one decided; the key stays suspended."""
+
+
 class Resume(_KeyAction, frozen=True, tag="resume"):
     """End of an emergency stop."""
 
@@ -81,8 +94,64 @@ class Destroy(_KeyAction, frozen=True, tag="destroy"):
     """Remove the key from every token."""
 
 
-KeyAction = Activate | Restrict | Suspend | Resume | Retire | Destroy
-Action = Found | Generate | KeyAction
+class _Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="action"):
+    """An action on something else than one key."""
+
+
+class ChangeRoster(_Action, frozen=True, kw_only=True, tag="change-roster"):
+    """Other people, certificates or thresholds from the next plan on. Alone in its plan; both quorums agree."""
+
+    roster: Roster
+
+
+class ChangePolicy(_Action, frozen=True, kw_only=True, tag="change-policy"):
+    """Another policy from this entry on."""
+
+    policy: Policy
+
+
+class AddDomain(_Action, frozen=True, kw_only=True, tag="add-domain"):
+    """One domain more, a new sector's for one."""
+
+    domain: DomainSpec
+
+
+class EnrollBackup(_Action, frozen=True, kw_only=True, tag="enroll-backup"):
+    """A token that will hold copies. ``copy_from``: the backup token whose copies it gets at once, None: none."""
+
+    token_label: TokenLabel
+    token_serial: TokenSerial
+    copy_from: TokenSerial | None
+
+
+class RemoveBackup(_Action, frozen=True, kw_only=True, tag="remove-backup"):
+    """A backup token leaves. ``lost``: it is not at hand, so that nothing can be proven of its copies."""
+
+    token_serial: TokenSerial
+    lost: bool
+
+
+class Restore(_Action, frozen=True, kw_only=True, tag="restore"):
+    """A new appliance token takes the place of the old one, with the copies of the backup token ``source``."""
+
+    token_label: TokenLabel
+    token_serial: TokenSerial
+    source: TokenSerial
+
+
+class Drill(_Action, frozen=True, kw_only=True, tag="drill"):
+    """Rehearse recovery: the copies of ``source`` on a scratch token, compared, and removed from it again."""
+
+    token_label: TokenLabel
+    token_serial: TokenSerial
+    source: TokenSerial
+
+
+KeyAction = Activate | Restrict | Suspend | Ratify | Resume | Retire | Destroy
+TokenAction = EnrollBackup | RemoveBackup | Restore | Drill
+Action = Found | Generate | KeyAction | ChangeRoster | ChangePolicy | AddDomain | TokenAction
+ALONE = (Found, ChangeRoster, EnrollBackup, RemoveBackup, Restore, Drill)
+"""Actions that are the only one of their plan."""
 
 
 def action_name(action: Action) -> str:
@@ -90,14 +159,38 @@ def action_name(action: Action) -> str:
     return str(type(action).__struct_config__.tag)
 
 
-def action_class(action: Action) -> ActionClass:
-    """Which threshold an action needs."""
+def subject_of(action: Action) -> str:
+    """What an action is about, in a word: a generation, a domain, a token's label, ``roster`` or ``policy``."""
     match action:
-        case Found():
-            return "genesis"
-        case Suspend():
-            return "emergency"
-        case Destroy():
-            return "destroy"
+        case Found() | EnrollBackup() | Restore() | Drill():
+            return action.token_label
+        case RemoveBackup():
+            return action.token_serial
+        case ChangeRoster():
+            return "roster"
+        case ChangePolicy():
+            return "policy"
+        case AddDomain():
+            return action.domain.name
         case _:
-            return "keys"
+            return action.generation
+
+
+_CLASSES: Mapping[type[Action], ActionClass] = MappingProxyType(
+    {
+        Found: "genesis",
+        Suspend: "emergency",
+        Destroy: "destroy",
+        ChangeRoster: "roster",
+        ChangePolicy: "policy",
+        AddDomain: "policy",
+        EnrollBackup: "tokens",
+        RemoveBackup: "tokens",
+        Restore: "tokens",
+    }
+)
+
+
+def action_class(action: Action) -> ActionClass:
+    """Which threshold an action needs: one of its own, or that of ``keys``."""
+    return _CLASSES.get(type(action), "keys")

@@ -9,45 +9,87 @@ from appliance.ledger.errors import AttributesRefused
 
 Value = bool | int | str
 
-# Must be there with exactly these values (names as in PKCS#11, CKA_ left off, in lower case).
-REQUIRED: Mapping[str, Value] = MappingProxyType(
+_ENCRYPTS_ONLY: Mapping[str, Value] = {
+    "class": "secret_key",
+    "key_type": "aes",
+    "token": True,
+    "private": True,
+    "sensitive": True,
+    "encrypt": True,
+    "decrypt": False,
+    "sign": False,
+    "verify": False,
+    "wrap": False,
+    "unwrap": False,
+    "derive": False,
+}
+_MADE_HERE: Mapping[str, Value] = {"value_len": 32, "local": True, "always_sensitive": True}
+# What must be there with exactly these values (names as in PKCS#11, CKA_ left off, in lower case), by the way
+# a key came to be where it is.
+NEVER_EXTRACTABLE: Mapping[str, Value] = MappingProxyType(
+    {**_ENCRYPTS_ONLY, **_MADE_HERE, "extractable": False, "never_extractable": True}
+)
+BACKED_UP: Mapping[str, Value] = MappingProxyType(
+    {**_ENCRYPTS_ONLY, **_MADE_HERE, "extractable": False, "wrap_with_trusted": True}
+)
+COPY: Mapping[str, Value] = MappingProxyType({**_ENCRYPTS_ONLY, "extractable": True, "wrap_with_trusted": True})
+RESTORED: Mapping[str, Value] = MappingProxyType({**_ENCRYPTS_ONLY, "extractable": False})
+# Not every token knows these; if they are there, they must have these values.
+_EXPECTED: Mapping[str, Value] = MappingProxyType({"copyable": False})
+_EXPECTED_MADE: Mapping[str, Value] = MappingProxyType({"copyable": False, "key_gen_mechanism": "aes_key_gen"})
+
+
+def require_conversion_key(
+    generation: str, attributes: Mapping[str, Value], required: Mapping[str, Value] = NEVER_EXTRACTABLE
+) -> None:
+    """Refuse a key that could leave its token, do anything but encrypt, or is not AES-256.
+
+    ``required``: one of the sets above, by how the key came to be where it is.
+
+    Raises:
+        AttributesRefused: naming the generation and the attribute.
+    """
+    expected = _EXPECTED_MADE if "local" in required else _EXPECTED
+    for name, wanted in {**required, **expected}.items():
+        told = attributes.get(name)
+        if told is None and name in expected:
+            continue
+        if type(told) is not type(wanted) or told != wanted:
+            raise AttributesRefused(
+                f"{generation}: attribute {name} must be {_word(wanted)}, the outcome says {_word(told)}"
+            )
+
+
+TRANSPORT: Mapping[str, Value] = MappingProxyType(
     {
-        "class": "secret_key",
-        "key_type": "aes",
-        "value_len": 32,
+        "class": "private_key",
+        "key_type": "rsa",
         "token": True,
         "private": True,
         "sensitive": True,
         "always_sensitive": True,
         "never_extractable": True,
         "local": True,
-        "encrypt": True,
         "extractable": False,
+        "unwrap": True,
         "decrypt": False,
         "sign": False,
-        "verify": False,
-        "wrap": False,
-        "unwrap": False,
         "derive": False,
     }
 )
-# Not every token knows these; if they are there, they must have these values.
-EXPECTED: Mapping[str, Value] = MappingProxyType({"copyable": False, "key_gen_mechanism": "aes_key_gen"})
 
 
-def require_conversion_key(generation: str, attributes: Mapping[str, Value]) -> None:
-    """Refuse a key that could leave its token, do anything but encrypt, or is not AES-256.
+def require_transport_key(token: str, attributes: Mapping[str, Value]) -> None:
+    """Refuse a transport key that was not made on its token, could leave it, or do anything but unwrap.
 
     Raises:
-        AttributesRefused: naming the generation and the attribute.
+        AttributesRefused: naming the token and the attribute.
     """
-    for name, wanted in {**REQUIRED, **EXPECTED}.items():
+    for name, wanted in TRANSPORT.items():
         told = attributes.get(name)
-        if told is None and name in EXPECTED:
-            continue
         if type(told) is not type(wanted) or told != wanted:
             raise AttributesRefused(
-                f"{generation}: attribute {name} must be {_word(wanted)}, the outcome says {_word(told)}"
+                f"transport key of {token}: attribute {name} must be {_word(wanted)}, the outcome says {_word(told)}"
             )
 
 

@@ -11,9 +11,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
+from appliance.ledger import annexes, cms, fold, outcome, plan, quorum
 from appliance.ledger import certificate as certificates
-from appliance.ledger import cms, fold, outcome, plan, quorum
+from appliance.ledger.actions import Restore
+from appliance.ledger.annexes import Annex
 from appliance.ledger.cms import Signed
 from appliance.ledger.errors import (
     ApprovalUntimely,
@@ -35,6 +38,7 @@ from appliance.ledger.quorum import Approval
 from appliance.ledger.roster import decode_certificate
 from appliance.ledger.text import parse_instant, render_instant
 
+NOTHING: Mapping[str, bytes] = MappingProxyType({})
 _HEAD_PREFIX = b"kagimori/head/v1\n"
 _ANCHOR = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
@@ -58,6 +62,7 @@ class Entry:
     approvals: tuple[Approval, ...]
     head: str
     state: LedgerState
+    annexes: Mapping[str, Annex]
 
 
 def authorization_name(sequence: int) -> str:
@@ -100,14 +105,30 @@ def verify_entries(files: Mapping[str, bytes], anchor: str) -> tuple[Entry, ...]
     entries: list[Entry] = []
     state: LedgerState | None = None
     for sequence in range(1, length + 1):
-        entry = verify_entry(state, files[authorization_name(sequence)], files[outcome_name(sequence)], anchor)
+        pair = files[authorization_name(sequence)], files[outcome_name(sequence)]
+        entry = verify_entry(state, *pair, anchor, annexes.of_entry(files, sequence))
         entries.append(entry)
         state = entry.state
+    open_annexes(files, state)
     return tuple(entries)
 
 
-def verify_entry(state: LedgerState | None, authorization: bytes, outcome: bytes, anchor: str) -> Entry:
-    """One entry more on a verified state (None: genesis).
+def open_annexes(files: Mapping[str, bytes], state: LedgerState | None) -> dict[str, Annex]:
+    """The annexes of the entry that is to come (``state`` None: of genesis), each verified.
+
+    Raises:
+        LedgerError: (a subclass) naming the file.
+    """
+    sequence = state.sequence + 1 if state else 1
+    roster = state.roster if state else None
+    waiting = annexes.of_entry(files, sequence)
+    return {name: annexes.verify(name, data, sequence, state, roster) for name, data in waiting.items()}
+
+
+def verify_entry(
+    state: LedgerState | None, authorization: bytes, outcome: bytes, anchor: str, beside: Mapping[str, bytes] = NOTHING
+) -> Entry:
+    """One entry more on a verified state (None: genesis), with the annexes ``beside`` it.
 
     Raises:
         LedgerError: (a subclass) at the first fault, naming the file and the reason.
@@ -119,8 +140,11 @@ def verify_entry(state: LedgerState | None, authorization: bytes, outcome: bytes
         happened = _check_outcome(state, agreed, authorization, outcome)
         _require_approved_before(approvals, parse_instant("started", happened.started))
         head = head_of(authorization, outcome)
+        annexes.require_listed(beside, happened.annexes)
         after = fold.apply(state, agreed.plan, happened, head, anchor)
-    return Entry(sequence, agreed.plan, happened, approvals, head, after)
+    roster = quorum.roster_for(agreed.plan, state.roster if state else None)
+    kept = {name: annexes.verify(name, data, sequence, state, roster) for name, data in beside.items()}
+    return Entry(sequence, agreed.plan, happened, approvals, head, after, kept)
 
 
 def open_authorization(data: bytes) -> Authorization:
@@ -157,15 +181,24 @@ def check_next(state: LedgerState | None, authorization: bytes, anchor: str, now
 
 def _length(files: Mapping[str, bytes]) -> int:
     """How many entries there are, if the names are exactly those of consecutive entries from 1."""
-    if not files:
+    entries = {name for name in files if annexes.NAME.fullmatch(name) is None}
+    if not entries:
         raise LedgerIncomplete("the ledger is empty", file=authorization_name(1))
-    length = (len(files) + 1) // 2
+    length = (len(entries) + 1) // 2
     expected = set(_names(length))
-    for name in sorted(set(files) - expected):
+    for name in sorted(entries - expected):
         raise LedgerIncomplete("does not belong into a ledger, or files before it are missing", file=name)
-    for name in sorted(expected - set(files)):
+    for name in sorted(expected - entries):
         raise LedgerIncomplete("is missing", file=name)
+    for name in sorted(set(files) - entries):
+        if int(name[:6]) not in range(1, length + 2):
+            raise LedgerIncomplete("is an annex of no entry of this ledger", file=name)
     return length
+
+
+def length_of(files: Mapping[str, bytes]) -> int:
+    """How many entries the files of a ledger are meant to be; annexes do not count."""
+    return (sum(annexes.NAME.fullmatch(name) is None for name in files) + 1) // 2
 
 
 def _names(length: int) -> Iterator[str]:
@@ -202,7 +235,7 @@ def _check_outcome(state: LedgerState | None, agreed: Authorization, authorizati
     """The outcome is signed by the appliance, belongs to this authorization, and lies in its time."""
     signed = cms.verify(data)
     happened = outcome.parse(signed.content)
-    _require_identity(state, signed, happened)
+    _require_identity(state, agreed, signed, happened)
     if happened.sequence != agreed.plan.sequence:
         raise WrongSequence(f"sequence: the outcome is number {happened.sequence}; its place is {agreed.plan.sequence}")
     if happened.plan != plan.digest(agreed.plan_bytes):
@@ -218,13 +251,17 @@ def _check_outcome(state: LedgerState | None, agreed: Authorization, authorizati
     return happened
 
 
-def _require_identity(state: LedgerState | None, signed: Signed, happened: Outcome) -> None:
-    """One signature, by the identity key: the state's, or at genesis the one in its own result."""
+def _require_identity(state: LedgerState | None, agreed: Authorization, signed: Signed, happened: Outcome) -> None:
+    """One signature, by the identity key: the state's, or at genesis the one in its own result.
+
+    Of a restore the appliance's key is gone: the backup token that the copies came from signs, with the key that
+    the ledger knows of it, and so vouches for the new identity key in the result.
+    """
     if len(signed.signers) != 1:
         raise StrangeSigner(f"{len(signed.signers)} signatures; an outcome has one, the appliance's")
     signature, first = signed.signers[0], happened.results[0]
     if state is not None:
-        expected = state.identity_certificate
+        expected = _identity(state, agreed.plan)
     elif isinstance(first, Founded):
         expected = decode_certificate("results: 1: certificate", first.certificate).der
     else:
@@ -233,6 +270,13 @@ def _require_identity(state: LedgerState | None, signed: Signed, happened: Outco
         raise StrangeSigner("not signed by the appliance's identity key")
     if not certificates.read(expected).covers(signature.signing_time):
         raise CertificateInvalid("signed outside the validity of the identity certificate")
+
+
+def _identity(state: LedgerState, agreed: Plan) -> bytes:
+    for action in agreed.actions:
+        if isinstance(action, Restore) and action.source in state.backups:
+            return state.backups[action.source].identity_certificate
+    return state.identity_certificate
 
 
 def _require_approved_before(approvals: tuple[Approval, ...], started: datetime) -> None:

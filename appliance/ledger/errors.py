@@ -76,6 +76,16 @@ class MalformedOutcome(Malformed):
     """The outcome does not have the shape, or breaks a rule, of an outcome."""
 
 
+class MalformedAnnex(Malformed):
+    """An annex does not have the shape it must have."""
+
+
+class AnnexMismatch(LedgerError):
+    """Annexes are there that the outcome does not list, or the other way round, or one lies in another's place."""
+
+    advice = LedgerIncomplete.advice
+
+
 class MalformedCms(Malformed):
     """The file is not CMS SignedData of the one form that is accepted."""
 
@@ -151,7 +161,7 @@ class NotYetValid(LedgerError):
 
 
 class WrongToken(LedgerError):
-    """The outcome was made on another token than that of genesis."""
+    """The outcome was made on another token than the appliance's."""
 
 
 class OutcomeMismatch(LedgerError):

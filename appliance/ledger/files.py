@@ -20,7 +20,7 @@ from appliance.ledger.chain import authorization_name, outcome_name
 from appliance.ledger.errors import LedgerExists, LedgerIncomplete, LedgerUnreadable
 
 PENDING = "pending"
-_NAME = re.compile(r"[0-9]{6}\.(authorization|outcome)\.cms", re.ASCII)
+_NAME = re.compile(r"[0-9]{6}\.(authorization|outcome|(attempt|refusal)\.[1-9][0-9]{0,3})\.cms", re.ASCII)
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MODE = 0o444
@@ -61,6 +61,22 @@ def append(directory: Path, sequence: int, authorization: bytes, outcome: bytes)
             message = "is there already with other content; nothing is overwritten"
             raise LedgerExists(message, file=authorization_name(sequence))
         del wanted[authorization_name(sequence)]
+    _write_and_compare(directory, wanted)
+
+
+def add_annex(directory: Path, name: str, data: bytes) -> None:
+    """Add an annex (see `appliance.ledger.annexes`), durably.
+
+    Raises:
+        LedgerExists: one of that name is there already.
+        LedgerUnreadable: it cannot be written or does not read back as written.
+    """
+    if os.path.lexists(directory / name):
+        raise LedgerExists("is there already; nothing is overwritten", file=name)
+    _write_and_compare(directory, {name: data})
+
+
+def _write_and_compare(directory: Path, wanted: dict[str, bytes]) -> None:
     _write_files(directory, wanted)
     for name, data in wanted.items():
         if _read_file(directory / name) != data:

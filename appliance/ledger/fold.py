@@ -2,52 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from types import MappingProxyType
 
 from appliance.ledger import certificate as certificates
-from appliance.ledger.actions import Action, Found, Generate, KeyAction, action_name
-from appliance.ledger.attributes import require_conversion_key
+from appliance.ledger.actions import Found, action_name
+from appliance.ledger.book import Book
 from appliance.ledger.errors import (
     CertificateInvalid,
     IllegalAction,
-    KeyReused,
     LedgerError,
     OutcomeMismatch,
     RehearsalMixed,
     WrongToken,
 )
 from appliance.ledger.genesis import titles_of, tree_of
-from appliance.ledger.keys import Effect, KeyBook, KeyRecord
-from appliance.ledger.outcome import ActionResult, Founded, Generated, Outcome, StateChanged
+from appliance.ledger.keys import Effect, KeyRecord, Moment
+from appliance.ledger.outcome import Founded, Outcome
 from appliance.ledger.plan import Plan
-from appliance.ledger.policy import Policy
-from appliance.ledger.roster import Roster, decode_certificate
-from appliance.numbers.domains import DomainTree, Generation
+from appliance.ledger.results import Results, require_random
+from appliance.ledger.roster import decode_certificate
+from appliance.ledger.state import LedgerState
 
 __all__ = ["Effect", "KeyRecord", "LedgerState", "apply", "plan_effects"]
-_LEAST_DISTINCT_BYTES = 6  # 16 random bytes have fewer with a probability below 10**-17
-
-
-@dataclass(frozen=True)
-class LedgerState:
-    """Everything the ledger says now. ``head`` and ``anchor`` are lower-case hex SHA-256."""
-
-    sequence: int
-    head: str
-    anchor: str
-    rehearsal: bool
-    token_label: str
-    token_serial: str
-    identity_key_id: bytes
-    identity_certificate: bytes
-    roster: Roster
-    policy: Policy
-    tree: DomainTree
-    titles: Mapping[str, str]
-    keys: Mapping[Generation, KeyRecord]
-    current: Mapping[str, Generation]
 
 
 def plan_effects(state: LedgerState | None, plan: Plan) -> tuple[Effect, ...]:
@@ -55,13 +34,17 @@ def plan_effects(state: LedgerState | None, plan: Plan) -> tuple[Effect, ...]:
 
     Raises:
         IllegalAction: at the first action that the ledger's state forbids.
+        RosterInvalid, DomainsInvalid, PolicyInvalid, CertificateInvalid: what it would put in place breaks a rule.
         RehearsalMixed: a rehearsal's plan in a real ledger, or the other way round.
     """
     if state is None:
         return (_founding_effect(_founding(plan)),)
     _require_same_kind(state, plan)
-    book = KeyBook(state.tree, state.keys)
-    return tuple(_carry_out(book, number, action) for number, action in enumerate(plan.actions, start=1))
+    book, effects = Book(state), []
+    for number, action in enumerate(plan.actions, start=1):
+        with _numbered(number):
+            effects.append(book.carry_out(action))
+    return tuple(effects)
 
 
 def apply(state: LedgerState | None, plan: Plan, outcome: Outcome, head: str, anchor: str) -> LedgerState:
@@ -70,8 +53,8 @@ def apply(state: LedgerState | None, plan: Plan, outcome: Outcome, head: str, an
     Raises:
         IllegalAction: an action that the ledger's state forbids.
         OutcomeMismatch: results that are not those of the actions, one by one.
-        WrongToken: another token than that of genesis.
-        AttributesRefused, KeyReused: a key that must not be used.
+        WrongToken: another token than the appliance's.
+        AttributesRefused, KeyReused, CertificateInvalid: a key that must not be used.
         RehearsalMixed: a rehearsal's plan in a real ledger, or the other way round.
     """
     if len(outcome.results) != len(plan.actions):
@@ -79,16 +62,34 @@ def apply(state: LedgerState | None, plan: Plan, outcome: Outcome, head: str, an
     if state is None:
         return _found(plan, outcome, head, anchor)
     _require_same_kind(state, plan)
-    _require_token(outcome, state.token_serial)
-    book = KeyBook(state.tree, state.keys)
+    results = Results(Book(state, Moment(plan.sequence, outcome.finished)))
     for number, (action, result) in enumerate(zip(plan.actions, outcome.results, strict=True), start=1):
-        _carry_out(book, number, action, result, state.identity_key_id)
+        with _numbered(number):
+            results.take(action, result)
+    _require_token(outcome, results.book.token.serial)
+    return _settled(state, results, plan.sequence, head)
+
+
+def _settled(state: LedgerState, results: Results, sequence: int, head: str) -> LedgerState:
+    book = results.book
     return replace(
         state,
-        sequence=plan.sequence,
+        sequence=sequence,
         head=head,
-        keys=MappingProxyType(book.keys),
-        current=MappingProxyType(book.current()),
+        token_label=book.token.label,
+        token_serial=book.token.serial,
+        identity_key_id=results.identity_key_id,
+        identity_certificate=results.identity_certificate,
+        roster=book.roster,
+        policy=book.policy,
+        domains=book.domains,
+        tree=book.keys.tree,
+        titles=MappingProxyType(titles_of(book.domains)),
+        keys=MappingProxyType(book.keys.keys),
+        current=MappingProxyType(book.keys.current()),
+        backups=MappingProxyType(book.backups),
+        drills=MappingProxyType(book.drills),
+        restored=results.restored,
     )
 
 
@@ -98,7 +99,7 @@ def _found(plan: Plan, outcome: Outcome, head: str, anchor: str) -> LedgerState:
         raise OutcomeMismatch("results: 1: genesis must result in the identity key")
     _require_token(outcome, found.token_serial)
     key_id = bytes.fromhex(result.key_id)
-    _require_random(key_id)
+    require_random(key_id)
     certificate = decode_certificate("results: 1: certificate", result.certificate)
     certificates.require_self_signed(certificate.der)
     for person in found.roster.people:
@@ -115,10 +116,13 @@ def _found(plan: Plan, outcome: Outcome, head: str, anchor: str) -> LedgerState:
         identity_certificate=certificate.der,
         roster=found.roster,
         policy=found.policy,
-        tree=tree_of(found),
-        titles=MappingProxyType(titles_of(found)),
+        domains=found.domains,
+        tree=tree_of(found.domains),
+        titles=MappingProxyType(titles_of(found.domains)),
         keys=MappingProxyType({}),
         current=MappingProxyType({}),
+        backups=MappingProxyType({}),
+        drills=MappingProxyType({}),
     )
 
 
@@ -141,47 +145,13 @@ def _require_same_kind(state: LedgerState, plan: Plan) -> None:
 
 def _require_token(outcome: Outcome, serial: str) -> None:
     if outcome.token.serial != serial:
-        raise WrongToken(f"token: serial {outcome.token.serial!r}; genesis says {serial!r}")
+        raise WrongToken(f"token: serial {outcome.token.serial!r}; the ledger says {serial!r}")
 
 
-def _carry_out(
-    book: KeyBook, number: int, action: Action, result: ActionResult | None = None, identity_key_id: bytes = b""
-) -> Effect:
-    """One action on the book; with its result, when the plan has been carried out."""
-    if isinstance(action, Found):
-        raise IllegalAction(f"action {number}: found belongs to genesis only")
+@contextmanager
+def _numbered(number: int) -> Iterator[None]:
+    """Say which action it was."""
     try:
-        if result is None:
-            return book.carry_out(action)
-        if isinstance(action, Generate):
-            return _carry_out_generate(book, action, result, identity_key_id)
-        return _carry_out_move(book, action, result)
+        yield
     except LedgerError as error:
         raise type(error)(f"action {number}: {error.reason}", error.hint) from error
-
-
-def _carry_out_generate(book: KeyBook, action: Generate, result: ActionResult, identity_key_id: bytes) -> Effect:
-    if not isinstance(result, Generated) or result.generation != action.generation:
-        raise OutcomeMismatch(f"generate {action.generation}: the outcome tells of something else")
-    key_id, check_value = bytes.fromhex(result.key_id), bytes.fromhex(result.check_value)
-    _require_random(key_id)
-    if key_id == identity_key_id or any(key_id == known.key_id for known in book.keys.values()):
-        raise KeyReused(f"{action.generation}: key_id {result.key_id} is taken already")
-    if any(check_value == known.check_value for known in book.keys.values()):
-        raise KeyReused(f"{action.generation}: check_value {result.check_value} is another key's: the same key twice")
-    require_conversion_key(action.generation, result.attributes)
-    return book.carry_out(action, key_id=key_id, check_value=check_value)
-
-
-def _carry_out_move(book: KeyBook, action: KeyAction, result: ActionResult) -> Effect:
-    effect = book.carry_out(action)
-    if not isinstance(result, StateChanged) or result.generation != action.generation:
-        raise OutcomeMismatch(f"{effect.action} {action.generation}: the outcome tells of something else")
-    if result.state != effect.after:
-        raise OutcomeMismatch(f"{effect.action} {action.generation}: the outcome says {result.state!r}")
-    return effect
-
-
-def _require_random(key_id: bytes) -> None:
-    if len(set(key_id)) < _LEAST_DISTINCT_BYTES:
-        raise KeyReused(f"key_id {key_id.hex()} is not random; a counter or a constant could come back")

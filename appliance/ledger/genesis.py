@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from appliance.ledger import policy as policies
 from appliance.ledger import roster as rosters
@@ -27,19 +28,19 @@ def validate(found: Found) -> None:
     require_line("token_label", found.token_label, longest=32, malformed=MalformedPlan)
     require_line("token_serial", found.token_serial, longest=16, malformed=MalformedPlan)
     rosters.validate(found.roster)
-    policies.validate(found.policy, tree_of(found))
+    policies.validate(found.policy, tree_of(found.domains))
 
 
-def tree_of(found: Found) -> DomainTree:
-    """The tree of the domains founded.
+def tree_of(domains: Sequence[DomainSpec]) -> DomainTree:
+    """The tree of the domains.
 
     Raises:
         DomainsInvalid: a domain, or the tree, that cannot be.
     """
-    if len(found.domains) > MAXIMUM_DOMAINS:
-        raise DomainsInvalid(f"domains: {len(found.domains)}; at most {MAXIMUM_DOMAINS}")
+    if len(domains) > MAXIMUM_DOMAINS:
+        raise DomainsInvalid(f"domains: {len(domains)}; at most {MAXIMUM_DOMAINS}")
     try:
-        tree = DomainTree([_domain(spec) for spec in found.domains])
+        tree = DomainTree([domain_of(spec) for spec in domains])
     except DomainError as error:
         raise DomainsInvalid(f"domains: {error}") from error
     if tree.root.name != ROOT:
@@ -48,16 +49,23 @@ def tree_of(found: Found) -> DomainTree:
     return tree
 
 
-def titles_of(found: Found) -> dict[str, str]:
+def titles_of(domains: Sequence[DomainSpec]) -> dict[str, str]:
     """The domains' titles by name."""
-    return {spec.name: spec.title for spec in found.domains}
+    return {spec.name: spec.title for spec in domains}
 
 
-def _domain(spec: DomainSpec) -> Domain:
+def domain_of(spec: DomainSpec) -> Domain:
+    """A domain as the tree has it.
+
+    Raises:
+        DomainsInvalid: a name, title or format that cannot be.
+    """
     try:
         require_line(f"domains: {spec.name}: title", spec.title)
         shape = Format(spec.format.alphabet, spec.format.length, spec.format.check)
         return Domain(spec.name, shape, spec.parent)
+    except DomainError as error:
+        raise DomainsInvalid(f"domains: {error}") from error
     except FormatError as error:
         raise DomainsInvalid(f"domains: {spec.name}: format: {error}") from error
     except Malformed as error:

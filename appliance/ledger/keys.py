@@ -6,22 +6,26 @@ is touched, and the folding of the ledger all walk through it, so they cannot di
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from appliance.ledger.actions import Generate, KeyAction, action_name
+from appliance.ledger.actions import Activate, Destroy, Generate, KeyAction, Retire, action_name
 from appliance.ledger.errors import IllegalAction
 from appliance.ledger.states import IllegalTransition, KeyState, next_state
 from appliance.numbers.domains import DomainTree, Generation
 
 _UNFIT_PARENTS = frozenset({KeyState.RETIRED, KeyState.DESTROYED})
+_GONE = frozenset({KeyState.RETIRED, KeyState.DESTROYED})
 
 
 @dataclass(frozen=True)
 class KeyRecord:
     """One key generation as the ledger has it. ``key_id``: CKA_ID, 16 bytes; ``check_value``: 6 bytes.
 
-    ``activated`` counts activations over the whole ledger, from 1; 0: never activated.
+    ``activated`` counts activations over the whole ledger, from 1; 0: never activated. ``copies``: serial numbers
+    of the backup tokens that have a copy. ``origin``: the entry that made the key. ``since``: when it came
+    into its state. ``ratified``: of a suspended key, whether the ordinary quorum stands behind it. ``backed_up``: made
+    so that trusted transport keys could wrap it until it was sealed.
     """
 
     generation: Generation
@@ -31,24 +35,53 @@ class KeyRecord:
     state: KeyState
     before_suspension: KeyState | None = None
     activated: int = 0
+    activated_at: str = ""
+    copies: frozenset[str] = frozenset()
+    origin: int = 0
+    since: str = ""
+    ratified: bool = False
+    backed_up: bool = False
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What one action of a plan does: to whom, from which state to which (None: no key)."""
+    """What one action of a plan does: to whom, from what to what, in words (None: nothing there)."""
 
     action: str
     subject: str
-    before: KeyState | None
-    after: KeyState | None
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where in the ledger, and when, an action is carried out: ``sequence`` 0 and no time while it is only planned."""
+
+    sequence: int = 0
+    at: str = ""
 
 
 class KeyBook:
-    """The keys of a ledger while a plan's actions are carried out on them, one by one."""
+    """The keys of a ledger while a plan's actions are carried out on them, one by one.
 
-    def __init__(self, tree: DomainTree, keys: Mapping[Generation, KeyRecord]) -> None:
+    ``backups``: serial numbers of the backup tokens enrolled; ``required``: how many of them must have a copy
+    of a key before it is activated.
+    """
+
+    def __init__(
+        self,
+        tree: DomainTree,
+        keys: Mapping[Generation, KeyRecord],
+        *,
+        backups: Iterable[str] = (),
+        required: int = 0,
+        moment: Moment | None = None,
+    ) -> None:
         self.tree = tree
         self.keys = dict(keys)
+        self.backups = frozenset(backups)
+        self.required = required
+        self.moment = moment or Moment()
 
     def current(self) -> dict[str, Generation]:
         """By domain, the latest activated generation that is active."""
@@ -74,21 +107,60 @@ class KeyBook:
         except IllegalTransition as error:
             raise IllegalAction(f"{generation}: {error}") from error
         if isinstance(action, Generate):
-            parent = self._check_new(generation, action.parent)
-            record = KeyRecord(generation, parent, key_id, check_value, after)
+            record = self._new(generation, action, KeyRecord(generation, None, key_id, check_value, after))
         elif record is not None:
+            self._check_move(action, record)
             record = self._moved(record, action_name(action), after)
         else:  # the table lets only generate start from nothing
             raise IllegalAction(f"{generation}: no such key")
         self.keys[generation] = record
         return Effect(action_name(action), str(generation), before, after)
 
+    def _new(self, generation: Generation, action: Generate, bare: KeyRecord) -> KeyRecord:
+        parent = self._check_new(generation, action.parent)
+        for serial in action.backups:
+            if serial not in self.backups:
+                raise IllegalAction(f"generate: {generation}: token {serial} is no backup token of this ledger")
+        moment = self.moment
+        copies = frozenset(action.backups)
+        return replace(
+            bare, parent=parent, copies=copies, origin=moment.sequence, since=moment.at, backed_up=bool(copies)
+        )
+
+    def _check_move(self, action: KeyAction, record: KeyRecord) -> None:
+        there = len(record.copies & self.backups)
+        if isinstance(action, Activate) and there < self.required:
+            raise IllegalAction(
+                f"activate: {record.generation}: the policy demands copies on {self.required} backup tokens;"
+                f" it has {there}"
+            )
+        if isinstance(action, Retire | Destroy):
+            held = [str(g) for g, key in sorted(self.keys.items()) if self._stands_on(key, record)]
+            if held:
+                raise IllegalAction(f"{action_name(action)}: {record.generation}: {', '.join(held)} stand on it")
+
+    def _stands_on(self, key: KeyRecord, parent: KeyRecord) -> bool:
+        return key.parent == parent.generation and key.state not in _GONE
+
     def _moved(self, record: KeyRecord, action: str, after: KeyState) -> KeyRecord:
-        activated = record.activated
+        if action == "ratify":
+            if record.ratified:
+                raise IllegalAction(f"ratify: {record.generation}: its suspension is ratified already")
+            return replace(record, ratified=True)
+        activated, activated_at = record.activated, record.activated_at
         if action == "activate":
             activated = 1 + max(other.activated for other in self.keys.values())
-        suspended = record.state if after is KeyState.SUSPENDED else None
-        return replace(record, state=after, before_suspension=suspended, activated=activated)
+            activated_at = self.moment.at
+        return replace(
+            record,
+            state=after,
+            before_suspension=record.state if after is KeyState.SUSPENDED else None,
+            activated=activated,
+            activated_at=activated_at,
+            since=self.moment.at,
+            ratified=False,
+            copies=frozenset() if after is KeyState.DESTROYED else record.copies,
+        )
 
     def _check_new(self, generation: Generation, parent: str | None) -> Generation | None:
         if generation.domain not in self.tree:

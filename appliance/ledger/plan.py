@@ -9,7 +9,22 @@ from typing import Annotated, Literal
 import msgspec
 
 from appliance.ledger import canonical, genesis
-from appliance.ledger.actions import Action, Found, Generate
+from appliance.ledger import roster as rosters
+from appliance.ledger.actions import (
+    ALONE,
+    Action,
+    AddDomain,
+    ChangePolicy,
+    ChangeRoster,
+    Drill,
+    EnrollBackup,
+    Found,
+    Generate,
+    RemoveBackup,
+    Restore,
+    TokenAction,
+    action_name,
+)
 from appliance.ledger.errors import MalformedPlan
 from appliance.ledger.text import parse_instant, require_line
 from appliance.numbers.domains import DomainError, Generation
@@ -56,16 +71,9 @@ def validate(plan: Plan) -> None:
     if expires <= created:
         raise MalformedPlan("expires: must be later than created")
     _require_genesis_alone(plan)
+    _require_alone(plan)
     for number, action in enumerate(plan.actions, start=1):
-        match action:
-            case Found():
-                genesis.validate(action)
-            case Generate(generation=text, parent=parent):
-                _require_generation(f"actions: {number}: generation", text)
-                if parent is not None:
-                    _require_generation(f"actions: {number}: parent", parent)
-            case _:
-                _require_generation(f"actions: {number}: generation", action.generation)
+        _validate_action(f"actions: {number}", action)
 
 
 def lifetime(plan: Plan) -> tuple[datetime, datetime]:
@@ -94,6 +102,47 @@ def _require_genesis_alone(plan: Plan) -> None:
             raise MalformedPlan("previous: genesis has nothing before it; 64 zeros")
     elif founds:
         raise MalformedPlan("actions: found belongs to genesis (sequence 1) only")
+
+
+def _require_alone(plan: Plan) -> None:
+    for action in plan.actions:
+        if isinstance(action, ALONE) and len(plan.actions) > 1:
+            raise MalformedPlan(f"actions: {action_name(action)} must be the only action of its plan")
+
+
+def _validate_action(field: str, action: Action) -> None:
+    """What an action says in itself; whether the ledger's state allows it, is decided when it is folded."""
+    match action:
+        case Found():
+            genesis.validate(action)
+        case ChangeRoster():
+            rosters.validate(action.roster)
+        case AddDomain():
+            genesis.domain_of(action.domain)
+        case ChangePolicy():
+            pass  # pairs are checked against the domains of the ledger
+        case EnrollBackup() | RemoveBackup() | Restore() | Drill():
+            _validate_tokens(field, action)
+        case _:
+            _require_generation(f"{field}: generation", action.generation)
+            if isinstance(action, Generate):
+                _validate_generate(field, action)
+
+
+def _validate_tokens(field: str, action: TokenAction) -> None:
+    for name in ("token_label", "token_serial", "source", "copy_from"):
+        text = getattr(action, name, None)
+        if text is not None:
+            require_line(f"{field}: {name}", text, longest=32, malformed=MalformedPlan)
+
+
+def _validate_generate(field: str, action: Generate) -> None:
+    if action.parent is not None:
+        _require_generation(f"{field}: parent", action.parent)
+    if list(action.backups) != sorted(set(action.backups)):
+        raise MalformedPlan(f"{field}: backups: each serial number once, in order")
+    for serial in action.backups:
+        require_line(f"{field}: backups", serial, longest=16, malformed=MalformedPlan)
 
 
 def _require_generation(field: str, text: str) -> None:

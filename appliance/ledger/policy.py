@@ -1,7 +1,7 @@
-"""Who may convert what, as ledger content: per role the pairs, purposes and limits.
+"""Who may convert what, and how keys are kept, as ledger content.
 
-Default deny: what no rule names is refused. The daemon enforces a role's rule on that role's
-socket; every engine refuses a pair that *no* role has.
+Per role the pairs, purposes and limits. Default deny: what no rule names is refused. The daemon enforces
+a role's rule on that role's socket; every engine refuses a pair that *no* role has.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from appliance.ledger.errors import PolicyInvalid
 from appliance.numbers.domains import DomainTree
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,31}\Z")]
+Days = Annotated[int, msgspec.Meta(ge=1, le=36_500)]
 Limit = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 
 
@@ -30,10 +31,25 @@ class RoleRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     values_per_minute: Limit
 
 
+class KeyRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How keys are kept.
+
+    ``backups``: on how many backup tokens a key must have a copy before `activate`. ``cryptoperiod_days``: by
+    domain, how long after its activation a current key is due for rotation (SP 800-57 part 1, section 5.3).
+    ``drill_days``: how old the last drill may be. ``ratify_days``: how long a suspension may stay unratified.
+    """
+
+    backups: Annotated[int, msgspec.Meta(ge=0, le=16)] = 0
+    cryptoperiod_days: dict[str, Days] = {}
+    drill_days: Days = 365
+    ratify_days: Days = 3
+
+
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Rules by role name; the role is the socket a request came in by."""
+    """Rules by role name (the role is the socket a request came in by), and the rules about keys."""
 
     roles: dict[Name, RoleRule]
+    keys: KeyRules = KeyRules()
 
     def grants_anyone(self, source: str, target: str) -> bool:
         """Whether any role at all has the pair (the engine's own check)."""
@@ -49,6 +65,9 @@ def validate(policy: Policy, tree: DomainTree) -> None:
     Raises:
         PolicyInvalid: naming the role and what is wrong with its rule.
     """
+    for name in policy.keys.cryptoperiod_days:
+        if name not in tree or name == tree.root.name:
+            raise PolicyInvalid(f"policy: keys: cryptoperiod_days: {name!r} is no domain of this ledger that has keys")
     for role, rule in policy.roles.items():
         _validate_pairs(role, rule, tree)
         if len(set(rule.purposes)) != len(rule.purposes):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from appliance.ledger import certificate as certificates
-from appliance.ledger.actions import Found, action_class
+from appliance.ledger.actions import ChangeRoster, Found, action_class
 from appliance.ledger.certificate import Certificate
 from appliance.ledger.cms import Signature
 from appliance.ledger.errors import ApprovalUntimely, ApprovedTwice, LedgerError, QuorumShort, StrangeSigner
@@ -32,8 +32,13 @@ class Approval:
 
 @dataclass(frozen=True)
 class Tally:
-    """Where a plan stands. ``missing`` is 0 for a role that is satisfied; ``remaining`` may still approve."""
+    """Where a plan stands with one roster.
 
+    ``body`` names it: ``roster``, or of a roster change ``present roster`` and ``new roster``. ``missing`` is 0 for a
+    role that is satisfied; ``remaining`` may still approve.
+    """
+
+    body: str
     approved: tuple[Approval, ...]
     needed: Threshold
     missing: Mapping[Role, int]
@@ -43,6 +48,23 @@ class Tally:
     def complete(self) -> bool:
         """Whether nobody is missing."""
         return not any(self.missing.values())
+
+
+@dataclass(frozen=True)
+class Ballot:
+    """Where a plan stands with everybody who decides on it: one tally, of a roster change two."""
+
+    tallies: tuple[Tally, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether nobody is missing."""
+        return all(tally.complete for tally in self.tallies)
+
+    @property
+    def approved(self) -> tuple[Approval, ...]:
+        """Everybody's approval once, whichever roster it counts for."""
+        return tuple(dict.fromkeys(approval for tally in self.tallies for approval in tally.approved))
 
 
 def threshold_for(plan: Plan, roster: Roster) -> Threshold:
@@ -66,8 +88,41 @@ def roster_for(plan: Plan, roster: Roster | None) -> Roster:
     raise LedgerError("the plan is not genesis, and there is no ledger whose roster could decide on it")
 
 
-def tally(plan: Plan, signatures: Iterable[Signature], roster: Roster) -> Tally:
-    """Count verified signatures over the plan.
+def bodies(plan: Plan, roster: Roster) -> dict[str, Roster]:
+    """By name, the rosters whose quorum a plan needs: ``roster`` decides; of its own change the new one, too."""
+    changes = [action.roster for action in plan.actions if isinstance(action, ChangeRoster)]
+    if not changes:
+        return {"roster": roster}
+    return {"present roster": roster, "new roster": changes[0]}
+
+
+def ballot(plan: Plan, signatures: Iterable[Signature], roster: Roster) -> Ballot:
+    """Count verified signatures over the plan, for each body that decides on it.
+
+    Raises:
+        StrangeSigner: a signer who is in none of the rosters with exactly that certificate.
+        ApprovedTwice, ApprovalUntimely: as `tally`.
+    """
+    deciding = bodies(plan, roster)
+    if len(deciding) == 1:
+        return Ballot((tally(plan, signatures, roster),))
+    given = tuple(signatures)
+    members = {name: {_certificate_of(person).der for person in body.people} for name, body in deciding.items()}
+    for signature in given:
+        if not any(signature.certificate in body for body in members.values()):
+            raise StrangeSigner(
+                f"signed by {certificates.read(signature.certificate).subject}, who is in neither roster"
+            )
+    return Ballot(
+        tuple(
+            tally(plan, (one for one in given if one.certificate in members[name]), body, name)
+            for name, body in deciding.items()
+        )
+    )
+
+
+def tally(plan: Plan, signatures: Iterable[Signature], roster: Roster, body: str = "roster") -> Tally:
+    """Count verified signatures over the plan, for one roster.
 
     Raises:
         StrangeSigner: a signer who is not in the roster with exactly that certificate.
@@ -81,6 +136,7 @@ def tally(plan: Plan, signatures: Iterable[Signature], roster: Roster) -> Tally:
     wanted: dict[Role, int] = {"officer": needed.officers, "oversight": needed.oversight}
     have = {role: sum(approval.person.role == role for approval in approved) for role in ROLES}
     return Tally(
+        body=body,
         approved=approved,
         needed=needed,
         missing={role: max(0, wanted[role] - have[role]) for role in ROLES},
@@ -88,16 +144,17 @@ def tally(plan: Plan, signatures: Iterable[Signature], roster: Roster) -> Tally:
     )
 
 
-def require(plan: Plan, signatures: Iterable[Signature], roster: Roster) -> Tally:
-    """The tally of a plan that enough people approved.
+def require(plan: Plan, signatures: Iterable[Signature], roster: Roster) -> Ballot:
+    """The ballot of a plan that enough people approved.
 
     Raises:
         QuorumShort: too few; says how many of which role, and who could still approve.
-        StrangeSigner, ApprovedTwice, ApprovalUntimely: as `tally`.
+        StrangeSigner, ApprovedTwice, ApprovalUntimely: as `ballot`.
     """
-    result = tally(plan, signatures, roster)
-    if not result.complete:
-        raise QuorumShort(_shortage(result), "Have the missing people approve the plan.")
+    result = ballot(plan, signatures, roster)
+    short = [_shortage(one) for one in result.tallies if not one.complete]
+    if short:
+        raise QuorumShort("; ".join(short), "Have the missing people approve the plan.")
     return result
 
 
@@ -156,4 +213,5 @@ def _shortage(result: Tally) -> str:
             names = ", ".join(person.id for person in result.remaining[role])
             there = wanted[role] - result.missing[role]
             parts.append(f"{there} of {wanted[role]} {role} approvals (still can: {names})")
-    return "quorum: " + "; ".join(parts)
+    name = "quorum" if result.body == "roster" else f"quorum of the {result.body}"
+    return f"{name}: " + "; ".join(parts)

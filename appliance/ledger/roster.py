@@ -19,7 +19,7 @@ from appliance.ledger.text import require_line
 
 Role = Literal["officer", "oversight"]
 PersonId = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,31}\Z")]
-ThresholdClass = Literal["keys", "emergency", "destroy", "roster", "policy"]
+ThresholdClass = Literal["keys", "emergency", "destroy", "roster", "policy", "tokens"]
 MAXIMUM_PEOPLE = 60
 
 
@@ -53,6 +53,7 @@ DEFAULT_THRESHOLDS: Mapping[ThresholdClass, Threshold] = MappingProxyType(
         "destroy": Threshold(officers=3, oversight=1),
         "roster": Threshold(officers=3, oversight=1),
         "policy": Threshold(officers=3, oversight=1),
+        "tokens": Threshold(officers=3, oversight=1),
     }
 )
 

@@ -8,6 +8,7 @@ which action leads where, and tests, documentation and diagram are made from it.
     activate  generated                     active        becomes current; earlier active ones stay
     restrict  active (not current)          decrypt-only  read and re-keyed from, never written to
     suspend   active, decrypt-only          suspended     emergency stop by the lighter quorum
+    ratify    suspended                     suspended     the ordinary quorum stands behind the stop
     resume    suspended                     (as before)   back to the state before the suspension
     retire    decrypt-only, suspended       retired       converts nothing; key still on the token
     destroy   retired                       destroyed     key gone from every token
@@ -59,6 +60,7 @@ TRANSITIONS: Mapping[str, Transition] = MappingProxyType(
         "activate": Transition(frozenset({KeyState.GENERATED}), KeyState.ACTIVE),
         "restrict": Transition(frozenset({KeyState.ACTIVE}), KeyState.DECRYPT_ONLY, forbids_current=True),
         "suspend": Transition(frozenset({KeyState.ACTIVE, KeyState.DECRYPT_ONLY}), KeyState.SUSPENDED),
+        "ratify": Transition(frozenset({KeyState.SUSPENDED}), KeyState.SUSPENDED),
         "resume": Transition(frozenset({KeyState.SUSPENDED}), None),
         "retire": Transition(frozenset({KeyState.DECRYPT_ONLY, KeyState.SUSPENDED}), KeyState.RETIRED),
         "destroy": Transition(frozenset({KeyState.RETIRED}), KeyState.DESTROYED),

@@ -48,6 +48,7 @@ from appliance.ledger.errors import (
     WrongSequence,
 )
 from appliance.ledger.fold import LedgerState
+from appliance.ledger.outcome import StateChanged
 from appliance.ledger.text import render_instant
 
 QUORUM = ("ito", "sato", "ueda")
@@ -72,7 +73,8 @@ def fourth(book: Book, **changes: object) -> dict[str, bytes]:
     identity = changes.pop("identity", signer("appliance"))
     at = changes.pop("at", NOW + 4 * MINUTE)
     good = make_plan(ACTIONS, state=book.state)
-    outcome = make_outcome(plan, authorization, results_for(book.state, good), **changes)  # type: ignore[arg-type]
+    told = changes.pop("results", results_for(book.state, good))
+    outcome = make_outcome(plan, authorization, told, **changes)  # type: ignore[arg-type]
     return {**book.files, A4: authorization, O4: seal(outcome, identity, at)}  # type: ignore[arg-type, dict-item]
 
 
@@ -406,7 +408,7 @@ def test_an_outcome_in_the_place_of_an_authorization_and_the_other_way_round(boo
 
 def test_an_illegal_action_agreed_by_everybody(book: Book) -> None:
     plan = make_plan([Activate(generation="sspin.B.1")], state=book.state)
-    files = fourth(book, plan=plan)
+    files = fourth(book, plan=plan, results=[StateChanged(generation="sspin.B.1", state="active")])
     message = refused(IllegalAction, files, book.anchor)
     assert message == f"{O4}: action 1: sspin.B.1: activate: the key is active; needs: generated"
 

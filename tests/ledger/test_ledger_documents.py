@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
-from appliance.ledger import errors, states
+import msgspec
+
+from appliance.ledger import actions, errors, states
+from appliance.ledger.actions import ALONE, Action
 from appliance.ledger.errors import LedgerError
+from appliance.ledger.outcome import ActionResult, Outcome
 from appliance.ledger.roster import DEFAULT_THRESHOLDS
 from appliance.ledger.states import TRANSITIONS
 
@@ -31,6 +36,51 @@ def test_the_default_thresholds_in_the_list() -> None:
     rows = re.findall(r"^\| `(\w+)` \| [^|]* \| (\d) \| (\d) \|", PAPER, re.MULTILINE)
     listed = {name: (int(officers), int(oversight)) for name, officers, oversight in rows}
     assert listed == {name: (one.officers, one.oversight) for name, one in DEFAULT_THRESHOLDS.items()}
+
+
+def names(kinds: object) -> set[str]:
+    """The tags of a union of structures."""
+    return {str(one.__struct_config__.tag) for one in get_args(kinds)}
+
+
+def test_the_actions_of_each_class() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ([^|`]*) \| \d \| \d \|", PAPER, re.MULTILINE)
+    listed = {name: set(words.split(", ")) for name, words in rows}
+    of_class: dict[str, set[str]] = {name: set() for name in DEFAULT_THRESHOLDS}
+    for kind in get_args(Action):
+        class_ = actions._CLASSES.get(kind, "keys")
+        of_class["roster" if class_ == "genesis" else class_].add(str(kind.__struct_config__.tag))
+    assert listed == of_class
+
+
+def table(column: str, after: str = "# ") -> list[list[str]]:
+    """The rows of the first table with that first column after a heading, as cells."""
+    rest = PAPER.partition(after)[2]
+    rows = re.search(rf"^\| {re.escape(column)} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", rest, re.MULTILINE)
+    assert rows is not None
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[1].splitlines()]
+
+
+def test_every_action_is_explained_and_says_whether_it_stands_alone() -> None:
+    listed, alone = set(), set()
+    for cells in table("action"):
+        here = set(re.findall(r"`([\w-]+)`", cells[0]))
+        listed |= here
+        alone |= here if "Alone" in cells[2] else set()
+    assert listed == names(Action)
+    assert alone == {str(one.__struct_config__.tag) for one in ALONE}
+
+
+def test_every_result_is_explained_with_the_actions_it_belongs_to() -> None:
+    of = {cells[0].strip("`"): set(re.findall(r"`([\w-]+)`", cells[1])) for cells in table("result")}
+    assert set(of) == names(ActionResult)
+    assert set().union(*of.values()) == names(Action)
+    assert sum(map(len, of.values())) == len(names(Action))
+
+
+def test_every_field_of_an_outcome_is_explained() -> None:
+    listed = set(re.findall(r"`(\w+)`", " ".join(cells[0] for cells in table("field", after="### Outcome"))))
+    assert listed == {one.encode_name for one in msgspec.structs.fields(Outcome)}
 
 
 def test_the_table_in_the_docstring_is_the_table() -> None:

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from ledgerkit import Book
+from ledgerkit import Book, make_attempt, make_refusal
 
 from appliance.ledger import chain, files
 from appliance.ledger.errors import LedgerError, LedgerExists, LedgerIncomplete, LedgerUnreadable
@@ -176,3 +176,59 @@ def test_what_does_not_read_back_as_written_is_told(folder: Path, monkeypatch: p
     monkeypatch.setattr(files, "_read_file", lambda path: real(path)[:-1])
     with pytest.raises(LedgerUnreadable, match=r"000004.authorization.cms: does not read back as it was written"):
         files.append(folder, 4, b"agreed", b"happened")
+
+
+# --- annexes ----------------------------------------------------------------------------------------------------------
+
+ATTEMPT, REFUSAL = "000004.attempt.1.cms", "000004.refusal.1.cms"
+
+
+def test_annexes_are_added_and_read_with_the_rest(book: Book, folder: Path) -> None:
+    beside = {ATTEMPT: make_attempt(4), REFUSAL: make_refusal(4)}
+    for name, data in beside.items():
+        files.add_annex(folder, name, data)
+    assert files.read(folder) == {**book.files, **beside}
+    assert chain.verify(files.read(folder), book.anchor).sequence == 3
+    assert stat.S_IMODE((folder / ATTEMPT).stat().st_mode) & 0o333 == 0
+
+
+def test_no_annex_is_overwritten(folder: Path, tmp_path: Path) -> None:
+    files.add_annex(folder, ATTEMPT, b"first")
+    with pytest.raises(LedgerExists, match=r"000004.attempt.1.cms: is there already; nothing is overwritten"):
+        files.add_annex(folder, ATTEMPT, b"second")
+    assert (folder / ATTEMPT).read_bytes() == b"first"
+    (folder / REFUSAL).symlink_to(tmp_path / "trap")
+    with pytest.raises(LedgerExists, match=r"000004.refusal.1.cms: is there already"):
+        files.add_annex(folder, REFUSAL, b"x")
+    assert not (tmp_path / "trap").exists()
+
+
+def test_an_annex_is_on_the_disk_before_it_has_its_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    real = os.fsync
+
+    def watched(descriptor: int) -> None:
+        real(descriptor)
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    files.add_annex(folder, ATTEMPT, b"attempt")
+    assert synced[0].startswith(f".{ATTEMPT}.") and synced[1:] == ["ledger"]
+
+
+def test_an_annex_that_finds_the_disk_full_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = contents(folder)
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(LedgerUnreadable, match=r"000004.attempt.1.cms: cannot be written: No space left on device"):
+        files.add_annex(folder, ATTEMPT, b"attempt")
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("name", ["000004.attempt.0.cms", "000004.attempt.01.cms", "000004.note.1.cms"])
+def test_what_is_not_named_as_an_annex_does_not_belong(folder: Path, name: str) -> None:
+    (folder / name).write_bytes(b"x")
+    assert refused(LedgerIncomplete, folder) == f"{name}: does not belong into a ledger"

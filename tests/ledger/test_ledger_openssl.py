@@ -7,7 +7,7 @@ from pathlib import Path
 from ssl import DER_cert_to_PEM_cert
 
 import pytest
-from ledgerkit import NOW, OFFICERS, OVERSIGHT, Book, signer
+from ledgerkit import B1, NOW, OFFICERS, OVERSIGHT, Book, backup_signer, make_attempt, make_refusal, restore, signer
 
 from appliance.ledger import chain, cms
 from tests.world import softhsm
@@ -18,6 +18,38 @@ CEREMONY_CLOCK = ("-attime", str(int(NOW.timestamp())))
 def openssl(*arguments: str | Path, given: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
     program = str(softhsm()["KAGIMORI_OPENSSL"])
     return subprocess.run([program, *map(str, arguments)], input=given, capture_output=True, check=False, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def restored(backed: Book) -> Book:
+    """Backup tokens, a restore, annexes beside it, and one that waits."""
+    grown = backed.fork()
+    beside = {"000005.attempt.1.cms": make_attempt(5), "000005.refusal.1.cms": make_refusal(5)}
+    grown.add([restore(B1)], beside=beside)
+    grown.files["000006.attempt.1.cms"] = make_attempt(6, backup_signer(B1))
+    return grown
+
+
+def test_a_restore_and_annexes_verify_as_well(restored: Book, tmp_path: Path) -> None:
+    chain.verify(restored.files, restored.anchor)
+    signers = [signer(name).certificate for name in (*OFFICERS, *OVERSIGHT, "appliance")]
+    pem = "".join(map(DER_cert_to_PEM_cert, [*signers, backup_signer(B1).certificate]))
+    (tmp_path / "everyone.pem").write_text(pem)
+    for name, data in restored.files.items():
+        (tmp_path / name).write_bytes(data)
+        for options in (["-noverify"], ["-CAfile", tmp_path / "everyone.pem", *CEREMONY_CLOCK]):
+            result = openssl("cms", "-verify", "-inform", "DER", *options, "-in", tmp_path / name)
+            assert result.returncode == 0, result.stderr
+            assert result.stdout == cms.verify(data).content
+
+
+def test_what_an_outcome_lists_is_what_openssl_computes_of_its_annexes(restored: Book, tmp_path: Path) -> None:
+    names = ["000005.attempt.1.cms", "000005.refusal.1.cms", "000005.outcome.cms"]
+    for name in names:
+        (tmp_path / name).write_bytes(restored.files[name])
+    digests = [openssl("dgst", "-sha256", "-r", tmp_path / name).stdout.split()[0].decode() for name in names[:2]]
+    outcome = openssl("cms", "-verify", "-inform", "DER", "-noverify", "-in", tmp_path / names[2]).stdout.decode()
+    assert '"annexes":["' + '","'.join(digests) + '"]' in outcome
 
 
 @pytest.fixture

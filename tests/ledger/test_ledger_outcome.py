@@ -44,6 +44,13 @@ def test_a_good_outcome_passes(raw: dict[str, object]) -> None:
         ({"results": []}, "Expected `array` of length >= 1"),
         ({"results": [{"action": "other"}]}, "Invalid value 'other'"),
         ({"extra": 1}, "unknown field `extra`"),
+        ({"durations": []}, "durations: one for each result"),
+        ({"durations": [1, 2]}, "durations: one for each result"),
+        ({"durations": [-1]}, "Expected `int` >= 0"),
+        ({"notes": [{"at": "2026-02-30T00:00:00Z", "text": "x"}]}, "notes: 1: at: '2026-02-30T00:00:00Z' is not an"),
+        ({"notes": [{"at": "2026-04-01T09:02:00Z", "text": "a\nb"}]}, "notes: 1: text: U+000A is not printable text"),
+        ({"notes": [{"at": "2026-04-01T09:02:00Z", "text": "x" * 1001}]}, "notes: 1: text: must have 1 to 1000"),
+        ({"annexes": ["AB" * 32]}, "Expected `str` matching regex"),
     ],
 )
 def test_shapes(raw: dict[str, object], changes: dict[str, object], reason: str) -> None:

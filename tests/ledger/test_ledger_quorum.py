@@ -81,7 +81,9 @@ def test_nobody_has_approved_yet(book: Book) -> None:
 def test_more_than_needed_is_fine(book: Book) -> None:
     plan = make_plan([KEYS], state=book.state)
     result = quorum.require(plan, signatures(["ito", "sato", "mori", "ueda", "kato"]), make_roster())
-    assert result.complete and result.missing == {"officer": 0, "oversight": 0}
+    (tally,) = result.tallies
+    assert result.complete and tally.missing == {"officer": 0, "oversight": 0}
+    assert [one.person.id for one in result.approved] == [one.person.id for one in tally.approved]
 
 
 @pytest.mark.parametrize(

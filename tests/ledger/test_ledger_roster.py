@@ -33,10 +33,11 @@ def test_a_good_roster_passes() -> None:
 
 def test_the_default_thresholds_are_those_of_the_documents() -> None:
     counts = {name: (one.officers, one.oversight) for name, one in DEFAULT_THRESHOLDS.items()}
-    assert counts == {"keys": (2, 1), "emergency": (1, 1), "destroy": (3, 1), "roster": (3, 1), "policy": (3, 1)}
+    heavy = dict.fromkeys(("destroy", "roster", "policy", "tokens"), (3, 1))
+    assert counts == {"keys": (2, 1), "emergency": (1, 1), **heavy}
 
 
-@pytest.mark.parametrize("name", ["keys", "emergency", "destroy", "roster", "policy"])
+@pytest.mark.parametrize("name", ["keys", "emergency", "destroy", "roster", "policy", "tokens"])
 def test_thresholds_of_zero_or_above_the_head_count(name: str) -> None:
     zero, too_many = Threshold(officers=0, oversight=1), Threshold(officers=4, oversight=1)
     no_oversight, too_much = Threshold(officers=1, oversight=0), Threshold(officers=1, oversight=3)

@@ -68,7 +68,8 @@ def test_every_cell(book: Book, name: str, state: KeyState | None, current: bool
     assert (effect.action, effect.subject, effect.before, effect.after) == (name, str(SUBJECT), state, target)
     after = fold.apply(now, plan, make_outcome(plan, b"", results_for(now, plan)), "ab" * 32, now.anchor)
     assert after.keys[SUBJECT].state is target
-    assert after.keys[SUBJECT].before_suspension is (state if target is KeyState.SUSPENDED else None)
+    held = before if state is KeyState.SUSPENDED else state
+    assert after.keys[SUBJECT].before_suspension is (held if target is KeyState.SUSPENDED else None)
     assert now.keys.get(SUBJECT) is None or now.keys[SUBJECT].state is state, "the state before is untouched"
 
 
@@ -84,6 +85,7 @@ def test_the_table_has_the_states_and_moves_of_the_design() -> None:
         ("restrict", "active", "decrypt-only"),
         ("suspend", "active", "suspended"),
         ("suspend", "decrypt-only", "suspended"),
+        ("ratify", "suspended", "suspended"),
         ("resume", "suspended", "as before"),
         ("retire", "decrypt-only", "retired"),
         ("retire", "suspended", "retired"),

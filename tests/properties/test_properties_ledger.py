@@ -12,7 +12,17 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from appliance.ledger import canonical, chain, cms, fold
-from appliance.ledger.actions import Activate, Destroy, Generate, Restrict, Resume, Retire, Suspend
+from appliance.ledger.actions import (
+    Action,
+    Activate,
+    Destroy,
+    Generate,
+    Ratify,
+    Restrict,
+    Resume,
+    Retire,
+    Suspend,
+)
 from appliance.ledger.errors import IllegalAction, LedgerError
 from appliance.ledger.states import TRANSITIONS, KeyState
 from appliance.ledger.text import parse_instant, render_instant, require_line
@@ -173,7 +183,7 @@ def test_instants_go_both_ways(moment: datetime) -> None:
 
 # --- states -----------------------------------------------------------------------------------------------------------
 
-KINDS = (Activate, Restrict, Suspend, Resume, Retire, Destroy)
+KINDS = (Activate, Restrict, Suspend, Ratify, Resume, Retire, Destroy)
 STEPS = st.lists(
     st.builds(lambda number: Generate(generation=f"sspin.C.{number}", parent="spin.1"), st.integers(1, 3))
     | st.builds(lambda kind, number: kind(generation=f"sspin.C.{number}"), st.sampled_from(KINDS), st.integers(1, 3)),
@@ -184,7 +194,7 @@ STEPS = st.lists(
 
 @SLOW
 @given(STEPS)
-def test_whatever_is_tried_keys_keep_to_the_table(steps: list[ledgerkit.Action]) -> None:
+def test_whatever_is_tried_keys_keep_to_the_table(steps: list[Action]) -> None:
     """Every accepted step is a row of the table; every refused one leaves everything as it was."""
     state = book().state
     for step in steps:
@@ -207,7 +217,7 @@ def test_whatever_is_tried_keys_keep_to_the_table(steps: list[ledgerkit.Action])
 
 @SLOW
 @given(STEPS)
-def test_many_actions_in_one_plan_are_as_one_after_another(steps: list[ledgerkit.Action]) -> None:
+def test_many_actions_in_one_plan_are_as_one_after_another(steps: list[Action]) -> None:
     together: object
     try:
         together = fold.plan_effects(book().state, ledgerkit.make_plan(steps, state=book().state))

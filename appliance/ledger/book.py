@@ -1,0 +1,197 @@
+"""A working copy of the whole state while a plan's actions are carried out on it, one by one.
+
+What an action needs and does is decided here and in `appliance.ledger.keys`, once for everybody: drafting and
+showing a plan, the checks before a token is touched, and the folding of the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from appliance.ledger import certificate as certificates
+from appliance.ledger import genesis
+from appliance.ledger import policy as policies
+from appliance.ledger.actions import (
+    Action,
+    AddDomain,
+    ChangePolicy,
+    ChangeRoster,
+    Drill,
+    EnrollBackup,
+    Found,
+    RemoveBackup,
+    Restore,
+    TokenAction,
+    action_name,
+    subject_of,
+)
+from appliance.ledger.errors import CertificateInvalid, IllegalAction
+from appliance.ledger.keys import Effect, KeyBook, KeyRecord, Moment
+from appliance.ledger.roster import Roster, decode_certificate
+from appliance.ledger.state import BackupToken, LedgerState
+from appliance.ledger.states import KeyState
+from appliance.numbers.domains import Generation
+
+
+@dataclass(frozen=True)
+class _Token:
+    label: str
+    serial: str
+
+    def __str__(self) -> str:
+        return f"{self.label}, serial {self.serial}"
+
+
+class Book:
+    """The state in the middle of a plan. Public attributes hold what has been reached."""
+
+    def __init__(self, state: LedgerState, moment: Moment | None = None) -> None:
+        self.state = state
+        self.moment = moment or Moment()
+        self.domains, self.roster, self.policy = state.domains, state.roster, state.policy
+        self.backups: dict[str, BackupToken] = dict(state.backups)
+        self.token = _Token(state.token_label, state.token_serial)
+        self.drills = dict(state.drills)
+        self.keys = self._key_book(state.keys)
+
+    def _key_book(self, keys: Mapping[Generation, KeyRecord]) -> KeyBook:
+        return KeyBook(
+            genesis.tree_of(self.domains),
+            keys,
+            backups=self.backups,
+            required=self.policy.keys.backups,
+            moment=self.moment,
+        )
+
+    def _changed(self) -> None:
+        """The key book sees domains, policy and backup tokens as they are now."""
+        self.keys = self._key_book(self.keys.keys)
+
+    def carry_out(self, action: Action, *, key_id: bytes = b"", check_value: bytes = b"") -> Effect:
+        """Do one action, as far as it concerns what is agreed; what a token answers is not known here.
+
+        Raises:
+            IllegalAction: (or another LedgerError) the state, or a rule about what the action names, forbids it.
+        """
+        match action:
+            case Found():
+                raise IllegalAction("found belongs to genesis only")
+            case ChangeRoster():
+                return self._change_roster(action)
+            case ChangePolicy():
+                return self._change_policy(action)
+            case AddDomain():
+                return self._add_domain(action)
+            case EnrollBackup() | RemoveBackup() | Restore() | Drill():
+                return self._tokens(action)
+            case _:
+                return self.keys.carry_out(action, key_id=key_id, check_value=check_value)
+
+    def live(self) -> list[KeyRecord]:
+        """The keys that are on the appliance's token, in order."""
+        return [key for _, key in sorted(self.keys.keys.items()) if key.state is not KeyState.DESTROYED]
+
+    def _change_roster(self, action: ChangeRoster) -> Effect:
+        if action.roster == self.roster:
+            raise IllegalAction("change-roster: it is the present roster; nothing would change")
+        require_no_token_key(self.state, action.roster)
+        before, self.roster = self.roster, action.roster
+        return Effect(
+            action_name(action), "roster", f"{len(before.people)} people", f"{len(self.roster.people)} people"
+        )
+
+    def _change_policy(self, action: ChangePolicy) -> Effect:
+        if action.policy == self.policy:
+            raise IllegalAction("change-policy: it is the present policy; nothing would change")
+        policies.validate(action.policy, self.keys.tree)
+        before, self.policy = self.policy, action.policy
+        self._changed()
+        return Effect(action_name(action), "policy", f"{len(before.roles)} roles", f"{len(self.policy.roles)} roles")
+
+    def _add_domain(self, action: AddDomain) -> Effect:
+        if action.domain.name in self.keys.tree:
+            raise IllegalAction(f"add-domain: {action.domain.name} is a domain already")
+        grown = (*self.domains, action.domain)
+        genesis.tree_of(grown)
+        self.domains = grown
+        self._changed()
+        return Effect(action_name(action), action.domain.name, None, f"under {action.domain.parent}")
+
+    def _tokens(self, action: TokenAction) -> Effect:
+        match action:
+            case EnrollBackup():
+                return self._enroll(action)
+            case RemoveBackup():
+                self._known_backup(action, action.token_serial)
+                gone = self.backups.pop(action.token_serial)
+                self.drills.pop(gone.serial, None)
+                self._forget_copies(gone.serial)
+                return Effect(action_name(action), gone.label, "backup token", "lost" if action.lost else "emptied")
+            case Restore():
+                self._require_free(action, action.token_serial)
+                self._require_complete(action, action.source)
+                before, self.token = self.token, _Token(action.token_label, action.token_serial)
+                return Effect(action_name(action), action.token_label, str(before), str(self.token))
+            case Drill():
+                self._require_free(action, action.token_serial)
+                self._require_copies(action, action.source)
+                before_drill = self.drills.get(action.source)
+                self.drills[action.source] = self.moment.at
+                return Effect(action_name(action), action.token_label, before_drill, "rehearsed and emptied again")
+
+    def _enroll(self, action: EnrollBackup) -> Effect:
+        self._require_free(action, action.token_serial)
+        if action.copy_from is not None:
+            self._known_backup(action, action.copy_from)
+        bare = BackupToken(action.token_label, action.token_serial, self.moment.sequence)
+        self.backups[action.token_serial] = bare
+        self._changed()
+        if action.copy_from is not None:
+            for key in self.live():
+                if action.copy_from in key.copies:
+                    self._give_copy(key, action.token_serial)
+        return Effect(subject=subject_of(action), action=action_name(action), before=None, after="backup token")
+
+    def _give_copy(self, key: KeyRecord, serial: str) -> None:
+        self.keys.keys[key.generation] = replace(key, copies=key.copies | {serial})
+
+    def _forget_copies(self, serial: str) -> None:
+        for key in list(self.keys.keys.values()):
+            self.keys.keys[key.generation] = replace(key, copies=key.copies - {serial})
+        self._changed()
+
+    def _known_backup(self, action: TokenAction, serial: str) -> None:
+        if serial not in self.backups:
+            known = ", ".join(sorted(self.backups)) or "none"
+            raise IllegalAction(
+                f"{action_name(action)}: token {serial} is no backup token of this ledger; it has: {known}"
+            )
+
+    def _require_free(self, action: TokenAction, serial: str) -> None:
+        if serial == self.token.serial or serial in self.backups:
+            raise IllegalAction(f"{action_name(action)}: token {serial} has a part in this ledger already")
+
+    def _require_copies(self, action: TokenAction, source: str) -> None:
+        self._known_backup(action, source)
+        if not any(source in key.copies for key in self.live()):
+            raise IllegalAction(f"{action_name(action)}: backup token {source} has no copy of any key to rehearse with")
+
+    def _require_complete(self, action: TokenAction, source: str) -> None:
+        self._known_backup(action, source)
+        missing = [str(key.generation) for key in self.live() if source not in key.copies]
+        if missing:
+            raise IllegalAction(f"{action_name(action)}: backup token {source} has no copy of {', '.join(missing)}")
+
+
+def require_no_token_key(state: LedgerState, roster: Roster) -> None:
+    """Refuse a roster in which somebody signs with the appliance's or a backup token's own key.
+
+    Raises:
+        CertificateInvalid: naming the person.
+    """
+    machines = [state.identity_certificate, *(backup.identity_certificate for backup in state.backups.values())]
+    identities = {certificates.read(der).key_identity for der in machines}
+    for person in roster.people:
+        if decode_certificate(person.id, person.certificate).key_identity in identities:
+            raise CertificateInvalid(f"roster: {person.id}: the key is a token's own identity key")

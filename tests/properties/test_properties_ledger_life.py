@@ -1,0 +1,179 @@
+"""Properties of whole ledgers: whatever people try, legal or not, the state they reach is sound, and verifies."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import ledgerkit
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from appliance.ledger import chain, fold
+from appliance.ledger.actions import (
+    Action,
+    Activate,
+    AddDomain,
+    ChangePolicy,
+    ChangeRoster,
+    Destroy,
+    Generate,
+    Ratify,
+    RemoveBackup,
+    Restrict,
+    Resume,
+    Retire,
+    Suspend,
+    action_name,
+)
+from appliance.ledger.errors import LedgerError
+from appliance.ledger.fold import LedgerState
+from appliance.ledger.roster import Roster, encode_certificate
+from appliance.ledger.states import KeyState
+
+SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+KINDS = (Activate, Restrict, Suspend, Ratify, Resume, Retire, Destroy)
+BACKUPS = (ledgerkit.B1, ledgerkit.B2, ledgerkit.B3)
+COPIES = ((), BACKUPS[:1], BACKUPS[1:2], BACKUPS[:2], BACKUPS)
+GENERATIONS = ("spin.1", "spin.2", "sspin.B.1", "sspin.B.2", "sspin.B.3", "sspin.E.1", "sspin.G.1")
+
+
+def sector(name: str) -> AddDomain:
+    """A new sector of the usual format."""
+    return AddDomain(domain=msgspec.structs.replace(ledgerkit.make_domains()[-1], name=name))
+
+
+@cache
+def rosters() -> tuple[Roster, ...]:
+    """The kit's, one with somebody more, and one in which an officer has a new certificate."""
+    people = ledgerkit.make_roster().people
+    renewed = ledgerkit.person("ito", "officer", ledgerkit.signer("ito, again"))
+    more = ledgerkit.make_roster([*people, ledgerkit.person("nagai", "officer")])
+    return ledgerkit.make_roster(), more, ledgerkit.make_roster([renewed, *people[1:]])
+
+
+EVERYBODY = (*ledgerkit.OFFICERS, *ledgerkit.OVERSIGHT, "nagai", "ito, again")
+
+
+@cache
+def moves() -> dict[str, list[Action]]:
+    """Everything that may be tried, by kind."""
+    parents = {text: ("spin.1", "spin.2") if text.startswith("sspin") else (None,) for text in GENERATIONS}
+    steps: list[Action] = [
+        Generate(generation=text, parent=parent, backups=copies)
+        for text in GENERATIONS
+        for parent in parents[text]
+        for copies in COPIES
+    ]
+    steps += [kind(generation=text) for kind in KINDS for text in GENERATIONS]
+    for serial in BACKUPS:
+        steps += [ledgerkit.enroll(serial, source) for source in (None, *BACKUPS)]
+        steps += [RemoveBackup(token_serial=serial, lost=lost) for lost in (True, False)]
+        steps += [ledgerkit.restore(serial, target) for target in (ledgerkit.SERIAL, ledgerkit.NEW_TOKEN)]
+        steps.append(ledgerkit.drill(serial))
+    steps += [ChangePolicy(policy=ledgerkit.make_policy(backups=copies)) for copies in range(4)]
+    steps += [sector(name) for name in ("sspin.E", "sspin.G", "sspin.H")]
+    steps += [ChangeRoster(roster=roster) for roster in rosters()]
+    by_kind: dict[str, list[Action]] = {}
+    for step in steps:
+        by_kind.setdefault(action_name(step), []).append(step)
+    return by_kind
+
+
+def draw_step(data: st.DataObject, state: LedgerState) -> Action:
+    """Something legal if there is any of its kind, three times out of four; anything at all otherwise."""
+    steps = moves()[data.draw(st.sampled_from(sorted(moves())))]
+    if data.draw(st.integers(0, 3)):
+        steps = [step for step in steps if legal(state, step)] or steps
+    return data.draw(st.sampled_from(steps))
+
+
+@cache
+def backed_up() -> ledgerkit.Book:
+    """The ledger that random ones go on from."""
+    return ledgerkit.backed_up()
+
+
+def legal(state: LedgerState, step: Action) -> bool:
+    """Whether the action may be planned."""
+    try:
+        fold.plan_effects(state, ledgerkit.make_plan([step], state=state))
+    except LedgerError:
+        return False
+    return True
+
+
+def after(state: LedgerState, step: Action) -> LedgerState | None:
+    """The state after one action more, or None if it is refused, which is known before anything is done."""
+    if not legal(state, step):
+        return None
+    plan = ledgerkit.make_plan([step], state=state)
+    told, token = ledgerkit.results_for(state, plan), ledgerkit.worked_on(state, plan)
+    return fold.apply(state, plan, ledgerkit.make_outcome(plan, b"", told, token=token), "ab" * 32, state.anchor)
+
+
+def require_sound(state: LedgerState) -> None:
+    """What holds in every state there can be."""
+    gone = {KeyState.RETIRED, KeyState.DESTROYED}
+    for generation, key in state.keys.items():
+        assert key.generation == generation and generation.domain in state.tree
+        assert key.copies <= set(state.backups), "copies are on enrolled backup tokens"
+        assert key.state is not KeyState.DESTROYED or not key.copies
+        assert key.parent is None or key.state in gone or state.keys[key.parent].state not in gone
+        assert (key.before_suspension is not None) == (key.state is KeyState.SUSPENDED)
+        assert key.state is KeyState.SUSPENDED or not key.ratified
+    for domain, generation in state.current.items():
+        assert generation.domain == domain and state.keys[generation].state is KeyState.ACTIVE
+    assert set(state.drills) <= set(state.backups)
+    assert state.token_serial not in state.backups
+    ids = [key.key_id for key in state.keys.values()] + [state.identity_key_id]
+    for backup in state.backups.values():
+        ids += [backup.transport_id, backup.trusted_id, backup.identity_key_id]
+        assert backup.identity_certificate and backup.transport_key
+    assert len(set(ids)) == len(ids), "no identifier has two meanings"
+
+
+def require_follows(before: LedgerState, now: LedgerState) -> None:
+    """What holds from one state to the next."""
+    assert now.sequence == before.sequence + 1
+    assert set(before.keys) <= set(now.keys), "no record is forgotten"
+    for generation, key in before.keys.items():
+        later = now.keys[generation]
+        same = (key.key_id, key.check_value, key.parent, key.origin)
+        assert (later.key_id, later.check_value, later.parent, later.origin) == same
+        assert key.state is not KeyState.DESTROYED or later == key, "a destroyed key never comes back"
+        assert later.copies <= key.copies or set(now.backups) > set(before.backups), "copies come with a new token only"
+
+
+@settings(SLOW, max_examples=100)
+@given(st.data(), st.integers(10, 40))
+def test_whatever_is_tried_the_state_stays_sound(data: st.DataObject, length: int) -> None:
+    state = backed_up().state
+    for _ in range(length):
+        now = after(state, draw_step(data, state))
+        if now is not None:
+            require_sound(now)
+            require_follows(state, now)
+            state = now
+
+
+@settings(SLOW, max_examples=10)
+@given(st.data(), st.integers(5, 20))
+def test_what_was_folded_step_by_step_verifies_as_a_ledger(data: st.DataObject, length: int) -> None:
+    """Signed by everybody concerned; the files alone give the same states, entry by entry."""
+    book = backed_up().fork()
+    for _ in range(length):
+        step = draw_step(data, book.state)
+        if after(book.state, step) is None:
+            continue
+        there = {person.certificate for person in book.state.roster.people}
+        if isinstance(step, ChangeRoster):
+            there |= {person.certificate for person in step.roster.people}
+        certificates = {name: encode_certificate(ledgerkit.signer(name).certificate) for name in EVERYBODY}
+        book.add([step], [name for name, one in certificates.items() if one in there])
+    entries = chain.verify_entries(book.files, book.anchor)
+    assert len(entries) == len(book.files) // 2 == len(book.states) - 1
+    for entry, state in zip(entries, book.states[1:], strict=True):
+        assert state is not None
+        assert (entry.state.head, entry.state.keys, entry.state.backups) == (state.head, state.keys, state.backups)
+        assert (entry.state.roster, entry.state.policy) == (state.roster, state.policy)
