@@ -1,0 +1,156 @@
+"""What a roster, the domains or a policy are to be, as tables; against what they were, where there was something."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from appliance.ledger.actions import DomainSpec
+from appliance.ledger.policy import KeyRules, Policy, RoleRule
+from appliance.ledger.roster import Person, Roster
+from appliance.numbers.formats import BASE36, DECIMAL
+from keyceremony.sheets import people
+from keyceremony.sheets.blocks import Code, Table
+from keyceremony.sheets.wording import Wording
+from keyceremony.show_policy import names
+
+_ALPHABETS = {BASE36: "0-9A-Z", DECIMAL: "0-9"}
+
+
+def roster_tables(t: Wording, before: Roster | None, after: Roster) -> tuple[Table, ...]:
+    """People and thresholds; ``before`` None: a ledger is founded."""
+    return _people(t, before, after), _thresholds(t, before, after)
+
+
+def _people(t: Wording, before: Roster | None, after: Roster) -> Table:
+    old = {person.id: person for person in before.people} if before else {}
+    new = {person.id: person for person in after.people}
+    rows = []
+    for person in {**old, **new}.values():
+        change = "" if before is None else _person_change(t, old.get(person.id), new.get(person.id))
+        words = "" if change == t("change.same") else people.certificate_words(person)
+        rows.append((change, Code(person.id), person.name, people.role(t, person.role), Code(words)))
+    headings = (t("change.what"), t("sheet.id"), t("sheet.name"), t("sheet.role"), t("change.certificate_words"))
+    return _unless_new(Table(t("change.people"), headings, tuple(rows)), before)
+
+
+def _person_change(t: Wording, old: Person | None, new: Person | None) -> str:
+    if old is None:
+        return t("change.joins")
+    if new is None:
+        return t("change.leaves")
+    parts = []
+    if old.certificate != new.certificate:
+        parts.append(t("change.renewed"))
+    if old.name != new.name:
+        parts.append(t("change.renamed", before=old.name))
+    if old.role != new.role:
+        parts.append(t("change.role", before=people.role(t, old.role)))
+    return "\n".join(parts) or t("change.same")
+
+
+def _thresholds(t: Wording, before: Roster | None, after: Roster) -> Table:
+    rows = []
+    for name, new in after.thresholds.items():
+        old = before.thresholds[name] if before else new
+        counts = _arrow(old.officers, new.officers), _arrow(old.oversight, new.oversight)
+        rows.append((t("change.same" if old == new else "change.changed"), t(f"class.{name}"), *counts))
+    headings = (t("change.what"), t("change.threshold_for"), t("change.officers"), t("change.oversight"))
+    return _unless_new(Table(t("change.thresholds"), headings, tuple(rows)), before)
+
+
+def _arrow(old: int, new: int) -> str:
+    return str(new) if old == new else f"{old} → {new}"
+
+
+def _unless_new(table: Table, before: object) -> Table:
+    """Without the column that says what changes, where everything is new."""
+    if before is not None:
+        return table
+    return Table(table.title, table.headings[1:], tuple(row[1:] for row in table.rows))
+
+
+def alphabet(domain: DomainSpec) -> str:
+    """A domain's letters, the usual ones drawn together."""
+    return _ALPHABETS.get(domain.format.alphabet, domain.format.alphabet)
+
+
+def domain_table(t: Wording, domains: Iterable[DomainSpec]) -> Table:
+    """The tree of domains."""
+    rows = tuple(
+        (
+            Code(domain.name),
+            domain.title,
+            Code(domain.parent or "–"),
+            t("change.numbers", alphabet=alphabet(domain), length=domain.format.length),
+            domain.format.check,
+        )
+        for domain in domains
+    )
+    keys = ("field.domain", "field.domain_title", "field.domain_parent", "change.domain_numbers", "field.check")
+    return Table(t("change.domains"), tuple(t(key) for key in keys), rows)
+
+
+def policy_tables(t: Wording, before: Policy | None, after: Policy, roots: frozenset[str]) -> tuple[Table, ...]:
+    """Rules and how keys are kept. ``roots``: domains whose numbers nobody should be shown without need."""
+    return _rules(t, before, after, roots), _key_rules(t, before, after)
+
+
+def _rules(t: Wording, before: Policy | None, after: Policy, roots: frozenset[str]) -> Table:
+    old = before.roles if before else {}
+    rows = []
+    for name in sorted({**old, **after.roles}):
+        for change, rule in _rule_changes(t, old.get(name), after.roles.get(name)):
+            rows.append((change, Code(name), *_rule(t, rule, roots)))
+    keys = ("change.what", "change.rule_role", "change.pairs", "change.purposes", "change.limits")
+    return _unless_new(Table(t("change.rules"), tuple(t(key) for key in keys), tuple(rows)), before)
+
+
+def _rule_changes(t: Wording, old: RoleRule | None, new: RoleRule | None) -> Iterator[tuple[str, RoleRule]]:
+    if old is not None and new is not None and old != new:
+        yield t("change.before"), old
+        yield t("change.after"), new
+    elif new is None and old is not None:
+        yield t("change.removed"), old
+    elif new is not None:
+        yield t("change.added" if old is None else "change.same"), new
+
+
+def _rule(t: Wording, rule: RoleRule, roots: frozenset[str]) -> tuple[str, str, str]:
+    pairs = _pairs(rule.pairs)
+    bare = sorted({target for _, target in rule.pairs} & roots)
+    if bare:
+        pairs.append(t("change.shows_root", domains=", ".join(bare)))
+    limits = f"{rule.values_per_request:,} / {rule.values_per_stream:,} / {rule.values_per_minute:,}"
+    return Code("\n".join(pairs) or "–"), Code("\n".join(rule.purposes) or "–"), limits
+
+
+def _pairs(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """Lines that together name exactly the pairs: sources with the same targets in one."""
+    targets: dict[str, list[str]] = defaultdict(list)
+    for source, target in sorted(pairs):
+        targets[source].append(target)
+    sources: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for source, reached in targets.items():
+        sources[tuple(reached)].append(source)
+    return [f"{names(group)} → {names(reached)}" for reached, group in sources.items()]
+
+
+def _key_rules(t: Wording, before: Policy | None, after: Policy) -> Table:
+    old = dict(_rule_values(t, before.keys)) if before else {}
+    new = dict(_rule_values(t, after.keys))
+    rows = []
+    for name in {**old, **new}:
+        was, is_now = (held.get(name, t("change.nothing")) for held in (old, new))
+        change = t("change.same" if was == is_now else "change.changed")
+        rows.append((change, name, is_now if before is None or was == is_now else f"{was} → {is_now}"))
+    headings = (t("change.what"), t("change.key_rules"), "")
+    return _unless_new(Table("", headings, tuple(rows)), before)
+
+
+def _rule_values(t: Wording, rules: KeyRules) -> Iterator[tuple[str, str]]:
+    yield t("change.rule_backups"), str(rules.backups)
+    for domain, days in sorted(rules.cryptoperiod_days.items()):
+        yield t("change.rule_cryptoperiod", domain=domain), t("change.days", count=days)
+    yield t("change.rule_drill"), t("change.days", count=rules.drill_days)
+    yield t("change.rule_ratify"), t("change.days", count=rules.ratify_days)
