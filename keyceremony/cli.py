@@ -8,18 +8,38 @@ from collections.abc import Sequence
 import click
 
 from appliance import commandline
-from keyceremony.commands import approve, enroll, execute, inspect, plan
+from keyceremony import screen
+from keyceremony.commands import (
+    approve,
+    enroll,
+    execute,
+    inspect,
+    inventory,
+    pin,
+    plan,
+    rehearse,
+    sheets,
+    status,
+    table,
+)
 
 _HELP = """Key ceremonies of Kagimori: keys exist because people agreed.
 
 \b
 enroll    each participant, once: key, certificate and card
-plan      draft what is to be done (genesis first, then keys)
+plan      draft what is to be done: genesis first, then keys, rotations, people, policy, backups, recovery
 show      read it, and compare its words aloud
-approve   each approver, with their own key
+rehearse  try it out first, with throw-away tokens and people
+approve   each approver, with their own key; refuse, with a reason, likewise
+collect   approvals and refusals that were signed elsewhere
 status    who has approved, who is missing, what to type next
 execute   carry it out on the token, once enough have approved
+note      write down what goes otherwise than the script says
+renew     draft a plan anew that was overtaken or has expired; withdraw puts it away
 verify    check the whole ledger, at any time, without a token
+script    the ceremony on paper, step by step, to be printed before it
+minutes   what was done, from the ledger, to be printed and signed
+pin       deal the token's PIN to officers, k of n, and put it together again
 
 A whole ceremony, step by step: docs/ceremony.md
 """
@@ -40,12 +60,43 @@ for _command in (
     plan.command,
     approve.show_command,
     approve.approve_command,
-    approve.withdraw_command,
-    inspect.status_command,
+    approve.refuse_command,
+    table.collect_command,
+    table.note_command,
+    table.renew_command,
+    table.withdraw_command,
+    status.status_command,
     execute.command,
+    execute.resume_command,
+    execute.abort_command,
+    inventory.command,
     inspect.verify_command,
+    rehearse.command,
+    sheets.script_command,
+    sheets.minutes_command,
+    pin.command,
 ):
     cli.add_command(_command)
+
+
+def _take_plain(command: click.Command) -> None:
+    """Every command that does something has ``--plain``."""
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            _take_plain(below)
+        return
+    option = click.Option(
+        ["--plain"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=lambda context, parameter, wanted: screen.plain(bool(wanted)),
+        help="Print a transcript: no colours, no tables, one fact a line.",
+    )
+    command.params.append(option)
+
+
+_take_plain(cli)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,20 +1,21 @@
 """Making plans: what people will be asked to approve. Pure but for the set-up file and its cards.
 
+What the other modules of drafting (`rotation`, `changes`) find is turned into a plan by `around`.
 A plan is legal in the state it was drafted from; `execute` and every later reader check it again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from appliance.ledger import canonical
 from appliance.ledger import plan as plans
-from appliance.ledger.actions import Action, Found, Generate
-from appliance.ledger.errors import IllegalAction, LedgerError
+from appliance.ledger.actions import Action, Found, Generate, action_name, subject_of
+from appliance.ledger.book import Book
+from appliance.ledger.errors import LedgerError
 from appliance.ledger.fold import LedgerState
-from appliance.ledger.keys import KeyBook
 from appliance.ledger.text import render_instant
 from appliance.numbers.domains import DomainError, Generation
 from keyceremony import grammar, setup_file
@@ -51,18 +52,42 @@ def keys(
     Raises:
         DraftRefused: a line that is no action, or not possible.
     """
-    book, made, actions = KeyBook(state.tree, state.keys), set[Generation](), list[Action]()
+    book, made, actions = Book(state), set[Generation](), list[Action]()
     for line in lines:
         action = grammar.parse(line, book, made)
-        try:
-            book.carry_out(action)
-        except (IllegalAction, DomainError) as error:
-            raise DraftRefused(f"{line!r}: {error}", "keyceremony status shows the state of every key") from None
+        _carry_out(book, action, repr(line))
         if isinstance(action, Generate):
             made.add(Generation.parse(action.generation))
         actions.append(action)
     if not actions:
         raise DraftRefused("a plan needs at least one action", f"write {grammar.GRAMMAR}")
+    return _next(state, actions, title, now, valid_days)
+
+
+def around(
+    state: LedgerState, actions: Sequence[Action], *, title: str, now: datetime, valid_days: int = VALID_DAYS
+) -> plans.Plan:
+    """A plan of actions made otherwise than from words, each legal after the ones before it.
+
+    Raises:
+        DraftRefused: one that is not possible.
+    """
+    book = Book(state)
+    drafted = _next(state, actions, title, now, valid_days)
+    for action in actions:
+        _carry_out(book, action, f"{action_name(action)} {subject_of(action)}")
+    return drafted
+
+
+def _carry_out(book: Book, action: Action, told: str) -> None:
+    try:
+        book.carry_out(action)
+    except (LedgerError, DomainError) as error:
+        reason = error.reason if isinstance(error, LedgerError) else str(error)
+        raise DraftRefused(f"{told}: {reason}", "keyceremony status shows keys, people and tokens") from None
+
+
+def _next(state: LedgerState, actions: Iterable[Action], title: str, now: datetime, valid_days: int) -> plans.Plan:
     return _plan(
         state.sequence + 1, state.head, title, actions, rehearsal=state.rehearsal, now=now, valid_days=valid_days
     )

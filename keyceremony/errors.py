@@ -96,4 +96,70 @@ class HeadMismatch(CeremonyError):
 
 
 class InterruptedRun(CeremonyError):
-    """An execute was cut off after its work was done; running it again completes the ledger."""
+    """An execute was cut off, or could not finish tidying up; resume or abort it."""
+
+
+class ShareRefused(CeremonyError):
+    """A share of a PIN is not one, or the shares do not make the token's PIN."""
+
+    exit_code = 5
+
+
+class PinUnchanged(CeremonyError):
+    """A new PIN was not set; the one before still holds, and no share file of the new one is left."""
+
+    exit_code = 5
+
+
+class PinUncertain(CeremonyError):
+    """The token was lost, or does not take its new PIN, just after it was set; the shares are kept."""
+
+    exit_code = 5
+
+
+class JournalDamaged(CeremonyError):
+    """The journal of an execute that was cut off cannot be read."""
+
+
+class JournalMismatch(CeremonyError):
+    """The journal says one thing and a token another."""
+
+
+class NothingToResume(CeremonyError):
+    """No execute was cut off on this ledger."""
+
+
+class PastReturn(CeremonyError):
+    """Keys have been destroyed already, or the outcome is signed: a run can only be completed."""
+
+
+class CopyMismatch(CeremonyError):
+    """A copy is another key than it should be, or one is where none may be."""
+
+
+class TransportKeyAltered(CeremonyError):
+    """The trusted key on the appliance's token is not the transport key that was enrolled."""
+
+
+class ScratchNotEmpty(CeremonyError):
+    """Something is left on the scratch token of a drill."""
+
+
+class NoteRefused(CeremonyError):
+    """A note cannot be taken down."""
+
+
+class SubjectWrong(CeremonyError):
+    """What was typed is not what a grave action of the plan is about."""
+
+
+class RenewalRefused(CeremonyError):
+    """A plan cannot be drafted anew: it is still good, was carried out, or would undo what came in between."""
+
+
+class AlreadyRefused(CeremonyError):
+    """The person has refused this plan before."""
+
+
+class CollectionIncomplete(CeremonyError):
+    """Some of the files to be collected were not taken; the others were."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -96,18 +97,20 @@ def load_ledger(folder: Path, anchor: str | None) -> tuple[dict[str, bytes], Led
         PlanRefused: there are entries, and no trust anchor to verify them by.
     """
     held = files.read(folder) if folder.is_dir() else {}
-    if not held:
-        return {}, None
+    length = chain.length_of(held)
+    if length == 0:
+        chain.open_annexes(held, None)
+        return held, None
     if anchor is None:
         raise PlanRefused("there is a ledger, but no trust anchor to verify it by", "give --anchor or --config")
     try:
         return held, chain.verify(held, anchor)
     except LedgerIncomplete as error:
-        if staging.staged(folder, len(held) // 2 + 1) is None:
+        if staging.staged(folder, length) is None:
             raise
         raise InterruptedRun(
             f"{error.message}: an execute was interrupted; what it did is safe in {workspace.pending_folder(folder)}",
-            f"run keyceremony execute {workspace.plan_path(folder, len(held) // 2 + 1)} again: it completes the ledger",
+            "keyceremony resume completes the ledger",
         ) from None
 
 
@@ -180,15 +183,17 @@ def owner_of(roster: Roster, der: bytes) -> Person | None:
     return None
 
 
-def check_fits(paper: Paper, state: LedgerState | None, now: datetime) -> None:
+def check_fits(paper: Paper, state: LedgerState | None, now: datetime, arguments: Sequence[str] = ()) -> None:
     """Refuse a plan that could not be carried out now, before anybody signs it.
+
+    ``arguments``: where the ledger is, as typed; for the command in the hint.
 
     Raises:
         WrongSequence, WrongPrevious, PlanExpired: it is not the next of this ledger, was drafted from
             another head, or is too old.
     """
     drafted, file = paper.plan, str(paper.path)
-    again = f"withdraw it (keyceremony withdraw {paper.path}) and draft it again"
+    again = f"draft it anew on the present head: {shlex.join(renew_command(paper, arguments))}"
     expected = (state.sequence if state else 0) + 1
     if drafted.sequence != expected:
         raise WrongSequence(f"is plan {drafted.sequence}; the ledger's next is {expected}", again, file=file)
@@ -196,3 +201,10 @@ def check_fits(paper: Paper, state: LedgerState | None, now: datetime) -> None:
         raise WrongPrevious("was drafted from another head than the ledger's present one", again, file=file)
     if now > plan.lifetime(drafted)[1]:
         raise PlanExpired(f"expired at {drafted.expires}; it is {render_instant(now)}", again, file=file)
+
+
+def renew_command(paper: Paper, arguments: Sequence[str]) -> list[str]:
+    """How a plan that is out of date is drafted anew; a genesis is put away and drafted from its set-up file."""
+    if paper.plan.sequence == 1:
+        return ["keyceremony", "withdraw", str(paper.path)]
+    return ["keyceremony", "renew", str(paper.path), *arguments]

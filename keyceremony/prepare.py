@@ -1,18 +1,21 @@
-"""Everything that must hold before the token is touched: the plan, its place, its signatures, the quorum, the time."""
+"""Everything that must hold before a token is touched: the plan, its place, its signatures, the quorum, the time."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from appliance.ledger import chain, cms, quorum
-from appliance.ledger.actions import Destroy, Found
+from appliance.ledger import plan as plans
 from appliance.ledger.errors import naming
-from appliance.ledger.fold import LedgerState
-from keyceremony import papers
-from keyceremony.errors import PlanRefused
+from appliance.ledger.state import LedgerState
+from appliance.ledger.text import parse_instant
+from keyceremony import needs, papers, staging, workspace
+from keyceremony.errors import JournalDamaged
+from keyceremony.journal import Journal
+from keyceremony.needs import Needs
 from keyceremony.papers import Paper
 
 
@@ -22,45 +25,51 @@ class Prepared:
 
     ledger: Path
     anchor: str
-    held: Mapping[str, bytes]
     state: LedgerState | None
     paper: Paper
     authorization: bytes
 
     @property
-    def token_label(self) -> str:
-        """The label of the token it must be carried out on."""
-        first = self.paper.plan.actions[0]
-        return first.token_label if isinstance(first, Found) else self._founded.token_label
+    def needs(self) -> Needs:
+        """The tokens it takes."""
+        return needs.needs(self.paper.plan, self.state)
 
     @property
-    def token_serial(self) -> str:
-        """The serial number of that token."""
-        first = self.paper.plan.actions[0]
-        return first.token_serial if isinstance(first, Found) else self._founded.token_serial
-
-    @property
-    def _founded(self) -> LedgerState:
-        if self.state is None:
-            raise PlanRefused("the ledger is empty: only a genesis plan can be its first")
-        return self.state
+    def sequence(self) -> int:
+        """The number of the entry it becomes."""
+        return self.paper.plan.sequence
 
 
 def prepare(ledger: Path, anchor: str, paper: Paper, approvals: Sequence[Path], *, now: datetime) -> Prepared:
-    """Check all there is to check without the token.
+    """Check all there is to check without a token.
 
     Raises:
         LedgerError: (a subclass) the ledger, an approval, the quorum, or the plan's place or time.
         PlanAltered: an approval is of other bytes than the plan's.
-        PlanRefused: an action that this version cannot carry out.
     """
-    held, state = papers.load_ledger(ledger, anchor)
+    _, state = papers.load_ledger(ledger, anchor)
     papers.check_fits(paper, state, now)
     authorization = _authorization(paper, state, approvals)
     chain.check_next(state, authorization, anchor, now)
-    if any(isinstance(action, Destroy) for action in paper.plan.actions):
-        raise PlanRefused(f"{paper.path}: destroying keys comes with a later version")
-    return Prepared(ledger, anchor, held, state, paper, authorization)
+    return Prepared(ledger, anchor, state, paper, authorization)
+
+
+def prepare_again(ledger: Path, anchor: str, journal: Journal) -> Prepared:
+    """The same for a run that was cut off: its authorization lies beside the journal, and its time was its start.
+
+    Raises:
+        LedgerError: (a subclass) as `prepare`.
+        JournalDamaged: the authorization is not the one the journal names.
+    """
+    begin = journal.begin
+    _, state = papers.load_ledger(ledger, anchor)
+    authorization = staging.authorization(ledger, begin.sequence)
+    agreed = chain.open_authorization(authorization)
+    if begin.authorization != staging.digest(authorization) or begin.plan != plans.digest(agreed.plan_bytes):
+        raise JournalDamaged(f"{journal.path}: it is of another authorization than the one beside it")
+    chain.check_next(state, authorization, anchor, parse_instant("started", begin.started))
+    path = workspace.plan_path(ledger, begin.sequence)
+    return Prepared(ledger, anchor, state, Paper(path, agreed.plan_bytes, agreed.plan), authorization)
 
 
 def _authorization(paper: Paper, state: LedgerState | None, paths: Sequence[Path]) -> bytes:
@@ -69,7 +78,7 @@ def _authorization(paper: Paper, state: LedgerState | None, paths: Sequence[Path
     approvals = papers.load_approvals(paper, paths)
     for approval in approvals:
         with naming(str(approval.path)):
-            quorum.tally(paper.plan, [approval.signature], roster)
+            quorum.ballot(paper.plan, [approval.signature], roster)
     with naming(str(paper.path)):
         quorum.require(paper.plan, [approval.signature for approval in approvals], roster)
     return cms.merge([approval.der for approval in approvals])

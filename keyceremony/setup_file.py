@@ -1,22 +1,23 @@
 """The one file that describes a genesis: token, participants, thresholds, domains, policy. Strict TOML.
 
 Only token and participants must be given. Domains default to the scheme's own tree with sectors A–F,
-thresholds to `DEFAULT_THRESHOLDS`, and the policy to nobody converting anything.
+thresholds to `DEFAULT_THRESHOLDS`, the policy to nobody converting anything, and a key is due for rotation
+after two years.
 """
 
 from __future__ import annotations
 
-from itertools import permutations
 from pathlib import Path
 
 import msgspec
 
 from appliance.ledger.actions import DomainSpec, FormatSpec, Found
-from appliance.ledger.policy import Limit, Name, Policy, RoleRule
+from appliance.ledger.policy import Name, Policy
 from appliance.ledger.roster import DEFAULT_THRESHOLDS, Roster, Threshold, ThresholdClass
 from appliance.numbers.domains import DEFAULT_SECTORS, Domain, default_domains
-from keyceremony import cards
+from keyceremony import cards, policy_file
 from keyceremony.errors import SetupRefused
+from keyceremony.policy_file import KeysSetup, RoleSetup
 from keyceremony.workspace import read
 
 _TITLES = {
@@ -45,17 +46,6 @@ class DomainSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     check: str = "none"
 
 
-class RoleSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a role may do; ``among`` stands for every ordered pair of its domains. Unsaid limits are 0."""
-
-    pairs: tuple[tuple[str, str], ...] = ()
-    among: tuple[str, ...] = ()
-    purposes: tuple[Name, ...] = ()
-    values_per_request: Limit = 0
-    values_per_stream: Limit = 0
-    values_per_minute: Limit = 0
-
-
 class Setup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole file. ``participants`` are paths of cards, from the file's own folder."""
 
@@ -66,6 +56,7 @@ class Setup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     thresholds: dict[ThresholdClass, Threshold] = {}
     domains: tuple[DomainSetup, ...] = ()
     policy: dict[Name, RoleSetup] = {}
+    keys: KeysSetup = KeysSetup()
 
 
 def load(path: Path) -> Setup:
@@ -86,6 +77,7 @@ def found(path: Path, setup: Setup) -> Found:
     Raises:
         CardRefused: a participant card does not hold.
     """
+    domains = _domains(setup)
     return Found(
         token_label=setup.token.label,
         token_serial=setup.token.serial,
@@ -93,8 +85,11 @@ def found(path: Path, setup: Setup) -> Found:
             people=tuple(cards.load(path.parent / card) for card in setup.participants),
             thresholds={**DEFAULT_THRESHOLDS, **setup.thresholds},
         ),
-        domains=_domains(setup),
-        policy=Policy(roles={role: _rule(rule) for role, rule in setup.policy.items()}),
+        domains=domains,
+        policy=Policy(
+            roles=policy_file.rules(setup.policy),
+            keys=policy_file.key_rules(setup.keys, policy_file.first_key_rules(domains), domains),
+        ),
     )
 
 
@@ -120,14 +115,4 @@ def _domains(setup: Setup) -> tuple[DomainSpec, ...]:
             format=FormatSpec(alphabet=given.alphabet, length=given.length, check=given.check),
         )
         for given in setup.domains
-    )
-
-
-def _rule(rule: RoleSetup) -> RoleRule:
-    return RoleRule(
-        pairs=tuple(dict.fromkeys([*rule.pairs, *permutations(rule.among, 2)])),
-        purposes=rule.purposes,
-        values_per_request=rule.values_per_request,
-        values_per_stream=rule.values_per_stream,
-        values_per_minute=rule.values_per_minute,
     )

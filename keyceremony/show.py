@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from rich.console import Console
 
-from appliance.ledger import certificate, fold
-from appliance.ledger.actions import DomainSpec, Found, Generate, KeyAction, action_name
+from appliance.ledger import certificate, quorum
+from appliance.ledger.actions import Found
 from appliance.ledger.cms import Signed
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.plan import Plan, digest
-from appliance.ledger.roster import Person, Roster
+from appliance.ledger.roster import Roster
 from appliance.ledger.text import render_instant
-from appliance.numbers.formats import BASE36, DECIMAL
-from keyceremony import screen
-from keyceremony.cards import fingerprint_words
-from keyceremony.papers import owner_of
-from keyceremony.show_policy import rule_row
-from keyceremony.words import groups, words_of
-
-_MEANINGS = {
-    "generate": "makes a new AES-256 key on the token; it converts nothing yet",
-    "activate": "becomes the current key of its domain; earlier active ones stay active",
-    "restrict": "may still be read and re-keyed from, never written to",
-    "suspend": "emergency stop: converts nothing until resumed",
-    "resume": "ends the emergency stop",
-    "retire": "converts nothing any more; the key stays on the token",
-    "destroy": "removes the key from every token",
-}
+from keyceremony import papers, screen, show_actions, show_policy, show_roster
+from keyceremony.cards import certificate_of
+from keyceremony.needs import needs
+from keyceremony.refusals import Refused
+from keyceremony.words import words_of
 
 
 def plan(out: Console, data: bytes, decoded: Plan, state: LedgerState | None) -> None:
@@ -46,7 +37,8 @@ def plan(out: Console, data: bytes, decoded: Plan, state: LedgerState | None) ->
     if isinstance(first, Found):
         founding(out, first)
     else:
-        _key_actions(out, decoded, state)
+        show_actions.actions(out, decoded, state)
+    _needed(out, decoded, state)
     screen.read_aloud(out, "This plan", words_of(data), digest(data))
 
 
@@ -60,41 +52,23 @@ def _previous(decoded: Plan, state: LedgerState | None) -> str:
     return f"{decoded.previous}, which is NOT the ledger's head {state.head}"
 
 
-def _key_actions(out: Console, decoded: Plan, state: LedgerState | None) -> None:
-    actions = [action for action in decoded.actions if not isinstance(action, Found)]
-    fits = state is not None and state.head == decoded.previous
-    effects = fold.plan_effects(state, decoded) if fits else None
-    rows = []
-    for index, action in enumerate(actions):
-        change = "?" if effects is None else f"{effects[index].before or 'no key'} → {effects[index].after}"
-        parent = action.parent or "the root" if isinstance(action, Generate) else ""
-        rows.append([str(index + 1), action_name(action), action.generation, parent, change, _title(action, state)])
-    headings = ["", "action", "key", "under", "before → after", "domain"]
-    out.print(screen.table("Actions, carried out in this order, all or none", headings, rows))
-    screen.line(out)
-    for name in dict.fromkeys(action_name(action) for action in actions):
-        screen.line(out, f"   {name}: {_MEANINGS[name]}")
-    screen.line(out)
-
-
-def _title(action: Generate | KeyAction, state: LedgerState | None) -> str:
-    domain = action.generation.rpartition(".")[0]
-    return state.titles.get(domain, "") if state is not None else ""
-
-
-def signatures(out: Console, signed: Signed, roster: Roster | None) -> None:
-    """Print who signed; without a roster, only the names in the certificates."""
-    rows = [[*_signer(one.certificate, roster), render_instant(one.signing_time)] for one in signed.signers]
+def signatures(out: Console, signed: Signed, rosters: Iterable[Roster]) -> None:
+    """Print who signed, by the rosters that decide; without any, only the names in the certificates."""
+    known = tuple(rosters)
+    rows = [[*_signer(one.certificate, known), render_instant(one.signing_time)] for one in signed.signers]
     screen.line(out)
     out.print(screen.table("Signatures, each verified over exactly this plan", ["by", "role", "when"], rows))
 
 
-def _signer(der: bytes, roster: Roster | None) -> list[str]:
+def _signer(der: bytes, rosters: Sequence[Roster]) -> list[str]:
     named = certificate.read(der).subject
-    if roster is None:
+    if not rosters:
         return [f"{named} (not compared with a roster)", "?"]
-    person = owner_of(roster, der)
-    return [person.id, person.role] if person else [f"{named}, NOT IN THE ROSTER", "none"]
+    for roster in rosters:
+        for person in roster.people:
+            if certificate_of(person) == der:
+                return [person.id, person.role]
+    return [f"{named}, NOT IN THE ROSTER", "none"]
 
 
 def founding(out: Console, found: Found) -> None:
@@ -103,34 +77,32 @@ def founding(out: Console, found: Found) -> None:
     screen.line(out, f"   appliance token  {found.token_label}, serial {found.token_serial}")
     screen.line(out, "   identity key     made on the token; signs every outcome from now on")
     screen.line(out)
-    _roster(out, found.roster)
-    headings = ["domain", "", "parent", "numbers", "check digit"]
-    out.print(screen.table("Domains", headings, [_domain_row(domain) for domain in found.domains]))
+    show_roster.whole(out, found.roster)
+    show_actions.domains(out, "Domains", found.domains)
     roots = frozenset(domain.name for domain in found.domains if domain.parent is None) | {"spin"}
-    rows = [rule_row(role, rule, roots) for role, rule in sorted(found.policy.roles.items())]
-    limits = "values a request / stream / minute"
-    out.print(screen.table("Who may convert what (all else is refused)", ["role", "may", "for", limits], rows))
+    show_policy.whole(out, found.policy, roots)
 
 
-def _roster(out: Console, roster: Roster) -> None:
-    rows = [_person_row(person) for person in roster.people]
-    heading = "People who decide; compare the words with those each noted at enrolment"
-    out.print(screen.table(heading, ["id", "name", "role", "certificate in words"], rows))
-    thresholds = [[name, str(t.officers), str(t.oversight)] for name, t in roster.thresholds.items()]
-    out.print(screen.table("Approvals needed", ["for", "officers", "oversight"], thresholds))
+def _needed(out: Console, decoded: Plan, state: LedgerState | None) -> None:
+    """Whose approval, and which tokens and PINs, it takes."""
+    if decoded.sequence > 1 and (state is None or state.head != decoded.previous):
+        return
+    screen.line(out, "Approvals needed")
+    for name, body in quorum.bodies(decoded, papers.roster_for(decoded, state)).items():
+        needed = show_roster.in_words(quorum.threshold_for(decoded, body))
+        screen.line(out, f"   {'' if name == 'roster' else f'{name}: '}{needed}")
+    wanted = needs(decoded, state)
+    screen.line(out, "Tokens needed when it is carried out, and their PINs")
+    for token in wanted.names:
+        empty = ", which must hold nothing yet" if token in wanted.empty else ""
+        pins = [*(["PIN"] if token in wanted.users else []), *(["SO PIN"] if token in wanted.officers else [])]
+        screen.line(out, f"   {token}{empty}: {' and '.join(pins)}")
+    screen.line(out)
 
 
-def _person_row(person: Person) -> list[str]:
-    return [person.id, person.name, person.role, "\n".join(groups(fingerprint_words(person)))]
-
-
-def _domain_row(domain: DomainSpec) -> list[str]:
-    known = {BASE36: "0-9A-Z", DECIMAL: "0-9"}
-    alphabet = known.get(domain.format.alphabet, domain.format.alphabet)
-    return [
-        domain.name,
-        domain.title,
-        domain.parent or "–",
-        f"{domain.format.length} of {alphabet}",
-        domain.format.check,
-    ]
+def refusals(out: Console, refused: Sequence[Refused]) -> None:
+    """Print who refused, and why; nothing when nobody did."""
+    if refused:
+        rows = [[one.refusal.person, one.refusal.at, one.refusal.reason] for one in refused]
+        screen.line(out)
+        out.print(screen.table("REFUSED by", ["who", "when", "why"], rows))

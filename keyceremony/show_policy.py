@@ -1,13 +1,17 @@
-"""The conversion policy in few lines: thirty pairs among six sectors read as one sentence."""
+"""The policy in few lines: thirty pairs among six sectors read as one sentence; and what a change does to it."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from appliance.ledger.policy import RoleRule
+from rich.console import Console
 
+from appliance.ledger.policy import KeyRules, Policy, RoleRule
+from keyceremony import screen
+
+_NOTHING = RoleRule(pairs=(), purposes=(), values_per_request=0, values_per_stream=0, values_per_minute=0)
 _LETTER = re.compile(r"(?P<stem>[a-z]+\.)(?P<letter>[A-Z])", re.ASCII)
 
 
@@ -64,9 +68,67 @@ def _run(part: list[str]) -> str:
 
 def rule_row(role: str, rule: RoleRule, invisible: frozenset[str]) -> list[str]:
     """A table row; pairs whose answer shows an invisible root number are marked."""
-    sentences = pairs_in_words(rule.pairs) or ["nothing"]
-    bare = sorted({target for _, target in rule.pairs} & invisible)
-    if bare:
-        sentences.append(f"!! answers show {', '.join(bare)} itself")
+    sentences = _sentences(rule.pairs, invisible) or ["nothing"]
     limits = f"{rule.values_per_request:,} / {rule.values_per_stream:,} / {rule.values_per_minute:,}"
-    return [role, "\n".join(sentences), ", ".join(rule.purposes) or "–", limits]
+    return [role, "\n".join(sentences), _listed(rule.purposes), limits]
+
+
+def whole(out: Console, policy: Policy, invisible: frozenset[str]) -> None:
+    """Print every role's rule and the rules about keys. ``invisible``: numbers that nobody should be shown."""
+    rows = [rule_row(role, rule, invisible) for role, rule in sorted(policy.roles.items())]
+    limits = "values a request / stream / minute"
+    out.print(screen.table("Who may convert what (all else is refused)", ["role", "may", "for", limits], rows))
+    out.print(screen.table("How keys are kept", ["rule", "value"], [[name, text] for name, text in _keys(policy.keys)]))
+
+
+def change(out: Console, before: Policy, after: Policy, invisible: frozenset[str]) -> None:
+    """Print what a policy change adds, takes away and alters: role by role, and each rule about keys."""
+    roles = sorted({*before.roles, *after.roles})
+    rows = [row for role in roles for row in _role_change(role, before, after, invisible)]
+    if rows:
+        heading = "Who may convert what: what changes"
+        out.print(screen.table(heading, ["role", "what", "before", "after"], rows))
+    told = {row[0] for row in rows}
+    same = [role for role in roles if role not in told]
+    screen.line(out, f"   roles as before: {', '.join(same) or 'none'}")
+    old, new = dict(_keys(before.keys)), dict(_keys(after.keys))
+    keys = [[name, old.get(name, "–"), new.get(name, "–")] for name in sorted({*old, *new})]
+    if changed := [row for row in keys if row[1] != row[2]]:
+        out.print(screen.table("How keys are kept: what changes", ["rule", "before", "after"], changed))
+    else:
+        screen.line(out, "   rules about keys as before")
+
+
+def _role_change(role: str, before: Policy, after: Policy, invisible: frozenset[str]) -> Iterator[list[str]]:
+    old, new = before.roles.get(role, _NOTHING), after.roles.get(role, _NOTHING)
+    if role not in before.roles:
+        yield [role, "ROLE ADDED", "–", "may do what follows" if new.pairs else "may convert nothing"]
+    if role not in after.roles:
+        yield [role, "ROLE REMOVED", "could do what follows" if old.pairs else "could convert nothing", "–"]
+    if added := set(new.pairs) - set(old.pairs):
+        yield [role, "pairs added", "refused", "\n".join(_sentences(sorted(added), invisible))]
+    if removed := set(old.pairs) - set(new.pairs):
+        yield [role, "pairs removed", "\n".join(pairs_in_words(sorted(removed))), "refused"]
+    if set(old.purposes) != set(new.purposes):
+        yield [role, "purposes", _listed(old.purposes), _listed(new.purposes)]
+    for name in ("values_per_request", "values_per_stream", "values_per_minute"):
+        was, becomes = getattr(old, name), getattr(new, name)
+        if was != becomes:
+            yield [role, name, f"{was:,}", f"{becomes:,}"]
+
+
+def _keys(rules: KeyRules) -> Iterator[tuple[str, str]]:
+    yield "backup tokens with a copy before activate", str(rules.backups)
+    yield "recovery rehearsed every", f"{rules.drill_days} days"
+    yield "suspension ratified within", f"{rules.ratify_days} days"
+    for name, days in sorted(rules.cryptoperiod_days.items()):
+        yield f"rotation of {name} due after", f"{days} days"
+
+
+def _sentences(pairs: Sequence[tuple[str, str]], invisible: frozenset[str]) -> list[str]:
+    bare = sorted({target for _, target in pairs} & invisible)
+    return pairs_in_words(pairs) + ([f"!! answers show {', '.join(bare)} itself"] if bare else [])
+
+
+def _listed(purposes: Sequence[str]) -> str:
+    return ", ".join(purposes) or "–"

@@ -3,47 +3,67 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from appliance.errors import KagimoriError
-from appliance.ledger import quorum
+from appliance.ledger import fold, quorum
 from appliance.ledger.cms import Signature
 from appliance.ledger.errors import naming
 from appliance.ledger.fold import LedgerState
-from appliance.ledger.quorum import ROLES, Tally
-from appliance.ledger.roster import Person
+from appliance.ledger.outcome import Note
+from appliance.ledger.quorum import ROLES, Ballot
+from appliance.ledger.roster import Person, Roster
 from appliance.ledger.states import KeyState
-from keyceremony import papers, workspace
+from keyceremony import journal as journals
+from keyceremony import notes, papers, refusals, workspace
 from keyceremony.errors import FileProblem
 from keyceremony.papers import Paper
+from keyceremony.refusals import Refused
+from keyceremony.reminders import Reminder, reminders
 
 
 @dataclass(frozen=True)
 class Pending:
-    """A plan on its way. ``refused`` says why it cannot be carried out; ``strange`` names files that do not count."""
+    """A plan on its way, weighed by each body that decides on it.
+
+    ``impossible`` says why it cannot be carried out; ``strange`` names files that do not count.
+    """
 
     paper: Paper
-    tally: Tally
-    refused: KagimoriError | None
+    ballot: Ballot
+    refusals: tuple[Refused, ...]
+    notes: tuple[Note, ...]
+    impossible: KagimoriError | None
     strange: tuple[KagimoriError, ...]
 
     @property
     def missing(self) -> list[Person]:
-        """People who may still approve, of the roles that are short."""
-        return [person for role in ROLES if self.tally.missing[role] for person in self.tally.remaining[role]]
+        """People who may still approve, of the bodies and roles that are short."""
+        return [
+            person
+            for tally in self.ballot.tallies
+            for role in ROLES
+            if tally.missing[role]
+            for person in tally.remaining[role]
+        ]
 
 
 @dataclass(frozen=True)
 class Survey:
-    """Everything `status` shows. ``state`` None: no entry yet. ``unreadable``: files among the plans that are none."""
+    """Everything `status` shows. ``state`` None: no entry yet. ``unreadable``: files among the plans that are none.
+
+    ``cut_off``: the journal of an execute that came to no end.
+    """
 
     ledger: Path
     state: LedgerState | None
     pending: tuple[Pending, ...]
     unreadable: tuple[KagimoriError, ...]
+    reminders: tuple[Reminder, ...]
+    cut_off: Path | None
 
 
 def survey(ledger: Path, anchor: str | None, *, now: datetime) -> Survey:
@@ -64,28 +84,44 @@ def survey(ledger: Path, anchor: str | None, *, now: datetime) -> Survey:
             pending.append(weigh(papers.load_plan(path), state, now=now))
         except KagimoriError as error:
             unreadable.append(error)
-    return Survey(ledger, state, tuple(pending), tuple(unreadable))
+    due = reminders(state, now) if state else []
+    return Survey(ledger, state, tuple(pending), tuple(unreadable), tuple(due), journals.left_behind(ledger))
 
 
 def weigh(paper: Paper, state: LedgerState | None, *, now: datetime) -> Pending:
-    """Who has approved a plan, and who is missing; unsound approvals are named, not counted."""
+    """Who has approved or refused a plan, and who is missing; unsound files are named, not counted."""
     roster = papers.roster_for(paper.plan, state)
     signatures, strange = list[Signature](), list[KagimoriError]()
     for path in workspace.approval_paths(paper.path, paper.plan.sequence):
         try:
             approval = papers.load_approval(paper, path)
             with naming(str(path)):
-                quorum.tally(paper.plan, [*signatures, approval.signature], roster)
+                quorum.ballot(paper.plan, [*signatures, approval.signature], roster)
             signatures.append(approval.signature)
         except KagimoriError as error:
             strange.append(error)
-    tally = quorum.tally(paper.plan, signatures, roster)
-    return Pending(paper, tally, _refusal(paper, state, now), tuple(strange))
+    return Pending(
+        paper=paper,
+        ballot=quorum.ballot(paper.plan, signatures, roster),
+        refusals=tuple(_refusals(paper, roster, strange)),
+        notes=notes.read(paper.path, paper.plan.sequence),
+        impossible=_impossible(paper, state, now),
+        strange=tuple(strange),
+    )
 
 
-def _refusal(paper: Paper, state: LedgerState | None, now: datetime) -> KagimoriError | None:
+def _refusals(paper: Paper, roster: Roster, strange: list[KagimoriError]) -> Iterator[Refused]:
+    for path in workspace.refusal_paths(paper.path, paper.plan.sequence):
+        try:
+            yield refusals.load(paper, path, roster)
+        except KagimoriError as error:
+            strange.append(error)
+
+
+def _impossible(paper: Paper, state: LedgerState | None, now: datetime) -> KagimoriError | None:
     try:
         papers.check_fits(paper, state, now)
+        fold.plan_effects(state, paper.plan)
     except KagimoriError as error:
         return error
     return None
@@ -98,22 +134,35 @@ def next_command(found: Survey, arguments: Callable[..., Sequence[str]]) -> list
         found: what `survey` found.
         arguments: gives the options that say where the ledger is, and the module if asked ``with_module``.
     """
-    for pending in found.pending:
-        path = str(pending.paper.path)
-        if pending.refused is not None:
-            return ["keyceremony", "withdraw", path]
-        if pending.missing:
-            person = pending.missing[0].id
-            return ["keyceremony", "approve", path, "--as", person, "--token", person, *arguments(with_module=True)]
-        return ["keyceremony", "execute", path, *arguments(with_module=True)]
+    if found.cut_off is not None:
+        return ["keyceremony", "resume", *arguments(with_module=True)]
+    if found.pending:
+        return _for_plan(found.pending[0], arguments)
     where = arguments(with_module=False)
     if found.state is None:
         return ["keyceremony", "plan", "genesis", "SETUP.toml", *where]
-    made = [str(g) for g, key in sorted(found.state.keys.items()) if key.state is KeyState.GENERATED]
-    if made:
-        actions = [f"activate {generation}" for generation in made]
-        return ["keyceremony", "plan", "keys", *actions, "--title", "Activate the new keys", *where]
-    return []
+    actions, title = _due(found.state)
+    return ["keyceremony", "plan", "keys", *actions, "--title", title, *where] if actions else []
+
+
+def _for_plan(pending: Pending, arguments: Callable[..., Sequence[str]]) -> list[str]:
+    path = str(pending.paper.path)
+    if pending.impossible is not None:
+        return papers.renew_command(pending.paper, arguments(with_module=False))
+    if pending.missing:
+        person = pending.missing[0].id
+        return ["keyceremony", "approve", path, "--as", person, "--token", person, *arguments(with_module=True)]
+    return ["keyceremony", "execute", path, *arguments(with_module=True)]
+
+
+def _due(state: LedgerState) -> tuple[list[str], str]:
+    """Actions that keys wait for: an unratified suspension first, then keys made and not in use."""
+    keys = [key for _, key in sorted(state.keys.items())]
+    stopped = [key for key in keys if key.state is KeyState.SUSPENDED and not key.ratified]
+    if stopped:
+        return [f"ratify {key.generation}" for key in stopped], "Ratify the emergency stop"
+    ready = [key for key in keys if key.state is KeyState.GENERATED]
+    return [f"activate {key.generation}" for key in ready], "Activate the new keys"
 
 
 def in_words(command: Sequence[str]) -> str:

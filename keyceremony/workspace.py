@@ -1,6 +1,6 @@
 """The pending folder beside a ledger: plans and approvals on their way, one name for each, never overwritten.
 
-``DIR/pending/000002.plan.json`` and ``DIR/pending/000002.officer-1.approval.cms``. What is done or
+``DIR/pending/000002.plan.json``, ``000002.officer-1.approval.cms``, ``000002.officer-2.refusal.cms``. What is done or
 withdrawn moves to a folder of its own below; nothing here is state, only papers (state comes from the ledger).
 """
 
@@ -18,6 +18,7 @@ from keyceremony.errors import CeremonyBusy, FileProblem, OutputExists
 PENDING = "pending"
 CARRIED_OUT = "carried-out"
 WITHDRAWN = "withdrawn"
+FAILED = "failed"
 _LARGEST = 4 * 1024 * 1024
 
 
@@ -31,14 +32,29 @@ def plan_path(ledger: Path, sequence: int) -> Path:
     return pending_folder(ledger) / f"{sequence:06}.plan.json"
 
 
-def approval_path(plan: Path, sequence: int, person: str) -> Path:
-    """Where a person's approval goes: beside the plan."""
-    return plan.parent / f"{sequence:06}.{person}.approval.cms"
+def approval_path(plan: Path, sequence: int, person: str, *, joins: bool = False) -> Path:
+    """Where a person's approval goes: beside the plan. ``joins``: as one who is in the plan's new roster only."""
+    return plan.parent / f"{sequence:06}.{person}{'.new' if joins else ''}.approval.cms"
 
 
 def approval_paths(plan: Path, sequence: int) -> list[Path]:
     """The approvals lying beside a plan, by name."""
     return sorted(plan.parent.glob(f"{sequence:06}.*.approval.cms"))
+
+
+def refusal_path(plan: Path, sequence: int, person: str) -> Path:
+    """Where a person's refusal goes: beside the plan."""
+    return plan.parent / f"{sequence:06}.{person}.refusal.cms"
+
+
+def refusal_paths(plan: Path, sequence: int) -> list[Path]:
+    """The refusals lying beside a plan, by name."""
+    return sorted(plan.parent.glob(f"{sequence:06}.*.refusal.cms"))
+
+
+def notes_path(plan: Path, sequence: int) -> Path:
+    """Where the notes of a ceremony are written: beside its plan."""
+    return plan.parent / f"{sequence:06}.notes.jsonl"
 
 
 def pending_plans(ledger: Path) -> list[Path]:
@@ -114,14 +130,23 @@ def make_pending(ledger: Path) -> None:
         raise FileProblem(f"{pending_folder(ledger)}: cannot be made ({error.strerror})") from None
 
 
+def _papers(plan: Path, sequence: int) -> Iterator[Path]:
+    """Everything that goes with a plan; the plan itself last."""
+    yield from approval_paths(plan, sequence)
+    yield from refusal_paths(plan, sequence)
+    if (notes := notes_path(plan, sequence)).exists():
+        yield notes
+    yield plan
+
+
 def put_away(plan: Path, sequence: int, folder: str) -> Path:
-    """Move a plan and its approvals to a folder of their own below; returns that folder."""
+    """Move a plan, its approvals, refusals and notes to a folder of their own below; returns that folder."""
     below = plan.parent / folder
     free = next(n for n in range(1, 1_000_000) if not (below / f"{sequence:06}.{n}").exists())
     target = below / f"{sequence:06}.{free}"
     try:
         target.mkdir(parents=True)
-        for path in [*approval_paths(plan, sequence), plan]:
+        for path in _papers(plan, sequence):
             path.rename(target / path.name)
     except OSError as error:
         raise FileProblem(f"{target}: papers could not be put away ({error.strerror})", "move them by hand") from None
@@ -148,3 +173,17 @@ def locked(ledger: Path) -> Iterator[None]:
     finally:
         with suppress(OSError):
             os.close(descriptor)
+
+
+def newest_folder(ledger: Path, sequence: int, folder: str) -> Path:
+    """The folder that the papers of a plan were put into last, or the one they would be put into first."""
+    below = pending_folder(ledger) / folder
+    numbers = [int(path.suffix[1:]) for path in below.glob(f"{sequence:06}.*") if path.suffix[1:].isdigit()]
+    return below / f"{sequence:06}.{max(numbers, default=1)}"
+
+
+def failed_folder(ledger: Path, sequence: int) -> Path:
+    """A new name for the folder of a run that came to no outcome."""
+    below = pending_folder(ledger) / FAILED
+    free = next(n for n in range(1, 1_000_000) if not (below / f"{sequence:06}.{n}").exists())
+    return below / f"{sequence:06}.{free}"

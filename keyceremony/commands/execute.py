@@ -1,4 +1,4 @@
-"""``keyceremony execute``: carrying out an approved plan on the appliance's token."""
+"""``keyceremony execute``, ``resume`` and ``abort``: carrying out an approved plan, and what follows a break."""
 
 from __future__ import annotations
 
@@ -11,76 +11,127 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from appliance.ledger.actions import Action, Found, action_name
-from appliance.ledger.fold import LedgerState
+from appliance.ledger.state import LedgerState
 from appliance.ledger.text import require_line
-from appliance.token.token import Token
 from keyceremony import execute as executing
-from keyceremony import papers, screen, secrets, staging, workspace
+from keyceremony import papers, recover, screen, undo, workspace
 from keyceremony.commands.options import PATH, Where, with_where
-from keyceremony.errors import UsageProblem
+from keyceremony.commands.pinsource import pin_source, taking_pins
+from keyceremony.commands.progress import progress
+from keyceremony.desk import Desk
+from keyceremony.errors import ExecutionFailed, UsageProblem
+from keyceremony.execute import Run
 from keyceremony.prepare import Prepared, prepare
+
+_where = with_where("config", "ledger", "anchor", "module", "token", "pin_file")
 
 
 @click.command("execute")
 @click.argument("plan", type=PATH)
 @click.argument("approvals", type=PATH, nargs=-1, metavar="[APPROVAL]...")
-@with_where("config", "ledger", "anchor", "module", "token", "pin_file")
-@click.option("--ask-pin", is_flag=True, help="Ask for the PIN even if the configuration names a file with it.")
+@_where
+@taking_pins
 @click.option("--operator", metavar="NAME", help="Who carries the plan out; default: your login name.")
-def command(plan: Path, approvals: tuple[Path, ...], where: Where, ask_pin: bool, operator: str | None) -> None:
+def command(plan: Path, approvals: tuple[Path, ...], where: Where, operator: str | None, **given: Any) -> None:
     """Carry out PLAN, approved by a quorum: all of it, or nothing.
 
-    Approvals are taken from beside the plan unless named. Everything is verified before the PIN is asked for
-    (once) and the token touched. Keys are made, read back and tried; the outcome is signed by the token; the whole
-    new ledger is verified; then its two files are written. If anything fails before that, the keys made are
-    destroyed again.
+    Approvals are taken from beside the plan unless named. Everything is verified before a PIN is asked for (each
+    once) and a token touched. Every step is written to a journal before it is taken. Keys are made under a staging
+    label, copied to the backup tokens the plan names, sealed, read back and tried; the outcome is signed by the token;
+    the whole new ledger is verified; then its two files are written. If anything fails before that, what was made is
+    removed again, and a signed record of the attempt is left. If the machine dies: keyceremony resume, or abort.
     """
     folder, pinned = where.ledger, where.anchor
     paper = papers.load_plan(plan)
     if not folder.parent.is_dir():
         raise UsageProblem(f"{folder.parent}: no such folder", "check --ledger")
     with workspace.locked(folder), _stopped_by_sigterm():
-        state = staging.complete(folder, pinned, paper.data, paper.plan.sequence)
-        if state is not None:
-            screen.line(
-                screen.console(), "An execute of this plan had been cut off after its work; the ledger is now complete."
-            )
-        else:
-            given = list(approvals) or workspace.approval_paths(plan, paper.plan.sequence)
-            prepared = prepare(folder, pinned, paper, given, now=datetime.now(UTC))
-            state = _on_token(where, prepared, ask_pin=ask_pin, operator=operator)
+        recover.require_none(folder)
+        chosen = list(approvals) or workspace.approval_paths(plan, paper.plan.sequence)
+        prepared = prepare(folder, pinned, paper, chosen, now=datetime.now(UTC))
+        with _desk(where, prepared, **given) as desk, progress(prepared.paper.plan) as (step, told):
+            run = Run(_operator(operator), _tool(), step, told)
+            state = executing.execute(prepared, desk, run)
         _report(state)
-        if workspace.is_pending(plan, folder):
-            workspace.put_away(plan, paper.plan.sequence, workspace.CARRIED_OUT)
 
 
-def _on_token(where: Where, prepared: Prepared, *, ask_pin: bool, operator: str | None) -> LedgerState:
-    _check_label(where, prepared)
-    operator = operator or _login_name()
-    require_line("--operator", operator)
-    pin = secrets.pin_for(prepared.token_label, None if ask_pin else where.pin_file)
-    with (
-        Token.open(
-            where.module, label=prepared.token_label, serial=prepared.token_serial, pin=pin, writable=True
-        ) as opened,
-        _progress(len(prepared.paper.plan.actions)) as progress,
-    ):
-        run = executing.Run(operator, _tool(), progress)
-        return executing.execute(prepared, opened, run)
+@click.command("resume")
+@_where
+@taking_pins
+def resume_command(where: Where, **given: Any) -> None:
+    """Go on with an execute that was cut off: the machine died, the token was pulled out, the disk was full.
+
+    Journal and tokens are compared. What was done is not done again; what was half done is done anew. If they do not
+    agree, what was made is removed again and a signed record is left, as by keyceremony abort. Once the outcome is
+    signed, no token is needed: the ledger is completed.
+    """
+    folder, pinned = where.ledger, where.anchor
+    with workspace.locked(folder), _stopped_by_sigterm():
+        broken = recover.find(folder, pinned)
+        if broken.prepared is None:
+            _finish(folder, pinned, broken)
+            return
+        prepared, begin = broken.prepared, broken.journal.begin
+        screen.line(screen.console(), f"Going on with plan {begin.sequence}, begun {begin.started} by {begin.operator}")
+        with _desk(where, prepared, **given) as desk, progress(prepared.paper.plan) as (step, told):
+            state = recover.resume(broken, prepared, desk, Run(begin.operator, begin.tool, step, told))
+        _report(state)
 
 
-def _check_label(where: Where, prepared: Prepared) -> None:
+@click.command("abort")
+@click.option("--reason", required=True, metavar="TEXT", help="Why, in a line; it is kept in the signed record.")
+@_where
+@taking_pins
+def abort_command(reason: str, where: Where, **given: Any) -> None:
+    """Undo an execute that was cut off: what it made is removed from the tokens, and a signed record is left.
+
+    The plan stays where it is: it can be executed again, or withdrawn. Once keys have been destroyed, or the outcome is
+    signed, nothing can be undone any more; keyceremony resume completes such a run.
+    """
+    require_line("--reason", reason, longest=1000)
+    folder, pinned = where.ledger, where.anchor
+    with workspace.locked(folder), _stopped_by_sigterm():
+        broken = recover.find(folder, pinned)
+        if broken.journal.has("undone"):
+            _finish(folder, pinned, broken)
+            return
+        prepared = recover.require_undoable(broken)
+        with _desk(where, prepared, **given) as desk:
+            fate = recover.abort(broken, prepared, desk, reason)
+        text, hint = undo.in_words(fate)
+        if fate.recorded is None:
+            raise ExecutionFailed(f"not undone to its end; {text}", hint)
+        screen.line(screen.console(), f"Aborted: {text}.")
+
+
+def _finish(folder: Path, pinned: str, broken: recover.Broken) -> None:
+    state = recover.finish(folder, pinned, broken.journal)
+    if state is None:
+        screen.line(screen.console(), "The run had been undone, and recorded, already; nothing was left to do.")
+        return
+    screen.line(screen.console(), "The plan had been carried out; the ledger is now complete.")
+    _report(state)
+
+
+def _desk(where: Where, prepared: Prepared, *, ask_pin: bool, pins: tuple[str, ...], so_pins: tuple[str, ...]) -> Desk:
+    acting = prepared.needs.acting
     named = where.token_if_given
-    if named is not None and named != prepared.token_label:
+    if named is not None and named != acting.label and where.token_given is not None:
         raise UsageProblem(
-            f"token {named}: the plan is for token {prepared.token_label}, serial {prepared.token_serial}",
-            "correct --token, or [token] label in the configuration",
+            f"token {named}: the plan is for token {acting.label}, serial {acting.serial}", "correct --token"
         )
+    source = pin_source(where, named or acting.label, pins, so_pins, ask_pin)
+    return Desk(where.module, source, prepared.needs.names)
+
+
+def _operator(given: str | None) -> str:
+    operator = given or _login_name()
+    require_line("--operator", operator)
+    return operator
 
 
 def _login_name() -> str:
@@ -97,37 +148,9 @@ def _tool() -> str:
         return "keyceremony (not installed)"
 
 
-class _Bar:
-    """Tells each action as it begins: as a bar on a terminal, as lines otherwise."""
-
-    def __init__(self, bar: Progress, total: int) -> None:
-        self._bar = bar
-        self._task = bar.add_task("", total=total)
-
-    def __call__(self, number: int, action: Action) -> None:
-        what = "found the ledger" if isinstance(action, Found) else f"{action_name(action)} {action.generation}"
-        self._bar.update(self._task, completed=number - 1, description=what, refresh=True)
-        if not self._bar.console.is_terminal:
-            screen.line(self._bar.console, f"{number}. {what}")
-
-    def finish(self) -> None:
-        self._bar.update(self._task, completed=self._bar.tasks[0].total, description="verified", refresh=True)
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[_Bar]:
-    console = screen.console()
-    columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()
-    # no thread of its own that refreshes the bar: signals must find this thread alone (creations.undisturbed)
-    with Progress(*columns, console=console, auto_refresh=False, disable=not console.is_terminal) as bar:
-        told = _Bar(bar, total)
-        yield told
-        told.finish()
-
-
 @contextmanager
 def _stopped_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends the run as Ctrl-C does, so that what was made is destroyed again."""
+    """SIGTERM ends the run as Ctrl-C does, so that what was made is removed again."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

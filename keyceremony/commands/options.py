@@ -67,7 +67,7 @@ class Where:
     def _file(self) -> configuration.Configuration | None:
         return configuration.load(self.config) if self.config else None
 
-    def _pick(self, given: T | None, from_file: Callable[[configuration.Configuration], T]) -> T | None:
+    def _pick(self, given: T | None, from_file: Callable[[configuration.Configuration], T | None]) -> T | None:
         file = self._file
         return given if given is not None or file is None else from_file(file)
 
@@ -106,7 +106,7 @@ class Where:
 
     @property
     def pin_file(self) -> Path | None:
-        """The PIN's file, or None: ask."""
+        """The PIN's file, or None: ask, since people run ceremonies and a systemd credential is a service's."""
         return self._pick(self.pin_file_given, lambda file: file.token.pin_file)
 
     def arguments(self, *, with_module: bool) -> list[str]:

@@ -1,28 +1,20 @@
-"""``keyceremony plan``: drafting what others will be asked to approve."""
+"""``keyceremony plan``: drafting what others will be asked to approve. Here: genesis, keys and rotation."""
 
 from __future__ import annotations
 
-import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from appliance.ledger import files
-from appliance.ledger.plan import Plan
-from keyceremony import drafting, papers, screen, workspace
+from appliance.ledger import chain, files
+from keyceremony import drafting, screen
+from keyceremony import rotation as rotating
+from keyceremony.commands import plan_changes, plan_tokens
+from keyceremony.commands.drafts import Draft, create, drafting_options, example, out_option, tell, valid_option
 from keyceremony.commands.options import PATH, Where, with_where
 from keyceremony.errors import DraftRefused
-
-_out = click.option("--out", type=PATH, metavar="FILE", help="Write the plan there instead of the pending folder.")
-_valid = click.option(
-    "--valid-days",
-    type=click.IntRange(1, 90),
-    default=drafting.VALID_DAYS,
-    show_default=True,
-    help="Days until it expires.",
-)
-
+from keyceremony.rotation import Rotation
 
 _KEYS_HELP = """Draft a plan of key actions, carried out in the order given, all or none.
 
@@ -33,9 +25,14 @@ Each action is one quoted argument:
   'generate DOMAIN with P.N'   the same, under the parent key P.N
   'activate DOMAIN.N'          becomes the current key
   'restrict DOMAIN.N'          may be read and re-keyed from, never written to
-  'suspend DOMAIN.N'           emergency stop
+  'suspend DOMAIN.N'           emergency stop, by the lighter quorum
+  'ratify DOMAIN.N'            the ordinary quorum stands behind the stop
   'resume DOMAIN.N'            its end
   'retire DOMAIN.N'            converts nothing any more
+  'destroy DOMAIN.N'           gone from every token, for ever
+
+A new key is copied to every backup token before it is sealed. Otherwise: 'generate DOMAIN without backup', or
+'generate DOMAIN backed up on LABEL,LABEL' (after 'with P.N', if that is said).
 
 \b
 Example:
@@ -48,25 +45,26 @@ def command() -> None:
     """Draft a plan. Nothing happens until enough people approve it and it is executed."""
 
 
-@command.command("genesis")
+@command.command("genesis", epilog=example("keyceremony plan genesis setup.toml", " --ledger ledger"))
 @click.argument("setup", type=PATH)
 @with_where("config", "ledger")
-@_valid
-@_out
+@valid_option
+@out_option
 def genesis(setup: Path, where: Where, valid_days: int, out: Path | None) -> None:
     """Draft the first plan of a ledger from SETUP, a TOML file.
 
     SETUP names the appliance's token (label and serial number), the participants' cards, and, where the defaults do
-    not suit, thresholds, domains and policy; docs/ceremony.md shows a whole one. The digest of this plan is
-    the trust anchor: it goes into the configuration of every machine that reads the ledger.
+    not suit, thresholds, domains, policy and the rules about keys; docs/ceremony.md shows a whole one. The digest of
+    this plan is the trust anchor: it goes into the configuration of every machine that reads the ledger.
     """
-    if where.ledger_if_given is not None and where.ledger.is_dir() and files.read(where.ledger):
+    if where.ledger_if_given is not None and where.ledger.is_dir() and chain.length_of(files.read(where.ledger)):
         raise DraftRefused(
             f"{where.ledger}: there is a ledger already", "a genesis founds a new one: name another folder"
         )
     plan = drafting.genesis(setup, now=datetime.now(UTC), valid_days=valid_days)
-    paper = _write(where, plan, out)
+    paper = create(where, plan, out)
     console = screen.console()
+    tell(console, where, paper)
     screen.line(console)
     screen.line(console, "Put the trust anchor into the configuration (kagimori.toml) of every machine:")
     screen.line(console, "[ledger]")
@@ -75,31 +73,49 @@ def genesis(setup: Path, where: Where, valid_days: int, out: Path | None) -> Non
 
 @command.command("keys", help=_KEYS_HELP)
 @click.argument("actions", nargs=-1, required=True, metavar="'ACTION' ['ACTION' …]")
-@click.option("--title", required=True, metavar="TEXT", help="What the plan is for, in a line.")
-@with_where("config", "ledger", "anchor")
-@_valid
-@_out
-def keys(actions: tuple[str, ...], title: str, where: Where, valid_days: int, out: Path | None) -> None:
+@drafting_options
+def keys(actions: tuple[str, ...], draft: Draft) -> None:
     """Draft a plan of key actions (its help is `_KEYS_HELP`)."""
-    _, state = papers.load_ledger(where.ledger, where.anchor)
-    if state is None:
-        raise DraftRefused("the ledger is empty", "found it first: keyceremony plan genesis SETUP.toml")
-    _write(where, drafting.keys(state, actions, title=title, now=datetime.now(UTC), valid_days=valid_days), out)
+    if draft.title is None:
+        raise click.UsageError("Missing option '--title'.")
+    state = draft.state()
+    plan = drafting.keys(state, actions, title=draft.title, now=datetime.now(UTC), valid_days=draft.valid_days)
+    tell(screen.console(), draft.where, create(draft.where, plan, draft.out))
 
 
-def _write(where: Where, plan: Plan, out: Path | None) -> papers.Paper:
-    path = out or workspace.plan_path(where.ledger, plan.sequence)
-    if out is None:
-        workspace.make_pending(where.ledger)
-        workspace.check_absent(
-            path, f"keyceremony status tells where it stands; keyceremony withdraw {path} puts it away"
-        )
-    paper = papers.paper_of(path, plan)
-    workspace.create(path, paper.data)
+@command.command("rotate", epilog=example("keyceremony plan rotate sspin.C"))
+@click.argument("domain")
+@click.option("--anew", is_flag=True, help="Begin another rotation, though older keys are still there.")
+@drafting_options
+def rotate(domain: str, anew: bool, draft: Draft) -> None:
+    """Draft the next plan in the rotation of DOMAIN's key, and show the whole rotation.
+
+    A rotation is four plans: make and activate the new key (old and new both convert); then, once the hub has re-keyed
+    every number it and the sectors keep, restrict the old one; retire it; destroy it. The same command drafts each in
+    its turn: where the rotation stands is read from the keys. An inner domain (spin) takes those below it along.
+    """
+    state = draft.state()
+    found = rotating.rotation(state, domain, anew=anew)
+    draft.write(state, found.title, *found.actions)
+    _show_rotation(found)
+
+
+def _show_rotation(found: Rotation) -> None:
     console = screen.console()
-    screen.line(console, f"Plan {plan.sequence}: {plan.title}")
-    screen.line(console, f"   file     {path}")
-    screen.line(console, f"   expires  {plan.expires}")
-    screen.read_aloud(console, "This plan", paper.words, paper.digest)
-    screen.line(console, f"Next: {shlex.join(['keyceremony', 'show', str(path), *where.arguments(with_module=False)])}")
-    return paper
+    screen.line(console)
+    screen.line(console, f"The whole rotation of {found.domain}")
+    for number, step in enumerate(found.steps, 1):
+        screen.line(console, f"   {f'[{step.status}]':<17} {number}. {step.text}")
+    for warning in found.warnings:
+        screen.line(console, f"   !! {warning}")
+
+
+for _command in (
+    plan_changes.roster,
+    plan_changes.policy,
+    plan_changes.sector,
+    plan_tokens.backup,
+    plan_tokens.restore,
+    plan_tokens.drill,
+):
+    command.add_command(_command)

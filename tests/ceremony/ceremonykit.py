@@ -7,6 +7,7 @@ state it has reached; every test plays on a copy.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import pty
 import select
@@ -16,11 +17,14 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from appliance.ledger import chain, files
+from appliance.ledger import chain, cms, files
 from appliance.ledger.fold import LedgerState
-from keyceremony import papers
+from keyceremony import cards, enroll, papers
+from keyceremony.signers import PemSigner
 from keyceremony.words import last_four
 from tests.world import PROJECT, init_token, softhsm
 
@@ -46,11 +50,13 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 @dataclass
 class Done:
-    """How a command ended."""
+    """How a command ended; ``lines``: how many its journal got; ``error``: the name of what it raised."""
 
     code: int
     out: str
     err: str
+    lines: int = 0
+    error: str = ""
 
     @property
     def message(self) -> str:
@@ -61,13 +67,56 @@ class Done:
         return next((line.removeprefix("hint: ") for line in self.err.splitlines() if line.startswith("hint: ")), "")
 
 
+class Server:
+    """The process that runs the command line (see forkserver.py); started when first needed."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+
+    def ask(self, **request: object) -> dict[str, Any]:
+        process = self._process or self._start()
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(json.dumps(request) + "\n")
+        process.stdin.flush()
+        answer = process.stdout.readline()
+        assert answer, "the process that runs the command line has ended"
+        return json.loads(answer)  # type: ignore[no-any-return]
+
+    def _start(self) -> subprocess.Popen[str]:
+        command = [sys.executable, str(Path(__file__).with_name("forkserver.py"))]
+        self._process = subprocess.Popen(
+            command,
+            env={**os.environ, "PYTHONPATH": str(PROJECT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        return self._process
+
+    def stop(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+            self._process.wait(timeout=60)
+            assert self._process.stdout is not None
+            self._process.stdout.close()
+            self._process = None
+
+
+SERVER = Server()
+
+
 @dataclass
 class Stage:
-    """A folder with tokens, PIN files, cards, a configuration and a ledger."""
+    """A folder with tokens, PIN files, cards, a configuration and a ledger.
+
+    ``signers``: of people whose keys are in this process, so that a test can sign anything at any time.
+    """
 
     folder: Path
     serials: dict[str, str] = field(default_factory=dict)
     anchor: str = ""
+    signers: dict[str, PemSigner] = field(default_factory=dict)
 
     @property
     def ledger(self) -> Path:
@@ -83,27 +132,21 @@ class Stage:
         shutil.copytree(self.folder, folder)
         configuration = folder / "softhsm2.conf"
         configuration.write_text(configuration.read_text().replace(str(self.folder), str(folder)))
-        return Stage(folder, self.serials, self.anchor)
+        return Stage(folder, dict(self.serials), self.anchor, self.signers)
+
+    def discard(self) -> None:
+        """Remove it: hundreds of copies would fill a disk."""
+        shutil.rmtree(self.folder)
 
     # --- commands ------------------------------------------------------------------------------
 
-    def run(self, *arguments: str) -> Done:
-        """The command line, in the stage's folder, without a terminal."""
-        command = [sys.executable, "-m", "keyceremony.cli", *arguments]
-        done = subprocess.run(
-            command,
-            env=self.env,
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-            start_new_session=True,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        assert PIN not in done.stdout + done.stderr
-        return Done(done.returncode, done.stdout, done.stderr)
+    def run(self, *arguments: str, fault: tuple[str, int] | None = None, kill: tuple[int, str] | None = None) -> Done:
+        """The command line, in the stage's folder, without a terminal; with a fault in it, or killed, if asked to."""
+        answer = SERVER.ask(args=arguments, env=self.env, cwd=str(self.folder), fault=fault, kill=kill)
+        done = Done(answer["code"], answer["out"], answer["err"], answer["lines"], answer["error"])
+        assert "Traceback" not in done.err, done.err
+        assert PIN not in done.out + done.err
+        return done
 
     def must(self, *arguments: str) -> str:
         """The command line, which must succeed; what it printed."""
@@ -150,8 +193,11 @@ class Stage:
         return last_four(papers.load_plan(self.folder / plan).words)
 
     def approve(self, plan: Path, *people: str) -> None:
-        """Each with their own token; what was approved in advance is only laid out."""
+        """Each with their own token, or key in memory; what was approved in advance is only laid out."""
         for person in people:
+            if person in self.signers:
+                self.sign(plan, person)
+                continue
             spare = self.folder / "spare" / f"000002.{person}.approval.cms"
             if (
                 spare.is_file()
@@ -160,6 +206,13 @@ class Stage:
                 shutil.copy(spare, self.folder / plan.parent)
             else:
                 self.must(*self.approve_command(plan, person))
+
+    def sign(self, plan: Path, person: str, *, at: datetime | None = None, suffix: str = "") -> None:
+        """An approval of whatever the plan's file holds, without any of the tool's checks."""
+        data = (self.folder / plan).read_bytes()
+        name = f"{plan.name[:6]}.{person}{suffix}.approval.cms"
+        signed = cms.sign(data, self.signers[person], at or datetime.now(UTC))
+        (self.folder / plan.parent / name).write_bytes(signed)
 
     def approve_command(self, plan: Path, person: str) -> list[str]:
         given = ["--as", person, "--token", person, "--pin-file", "pin", "--confirm-words", self.words(plan)]
@@ -233,11 +286,11 @@ directory = "audit"
 """
 
 
-def bare(folder: Path) -> Stage:
+def bare(folder: Path, labels: Sequence[str] = (APPLIANCE, *PEOPLE)) -> Stage:
     """Tokens for everybody, and nothing else."""
     folder.mkdir(parents=True)
     stage = Stage(folder)
-    for label in (APPLIANCE, *PEOPLE):
+    for label in labels:
         stage.serials[label] = init_token(folder, label, PIN)
     secret = folder / "pin"
     secret.write_text(PIN + "\n")
@@ -251,6 +304,15 @@ def enrolled(stage: Stage) -> Stage:
     for person, (name, role) in PEOPLE.items():
         who = ["--id", person, "--name", name, "--role", role, "--out", f"{person}.json"]
         stage.must("enroll", *who, "--token", person, "--module", module, "--pin-file", "pin")
+    (stage.folder / "setup.toml").write_text(SETUP.format(serial=stage.serials[APPLIANCE]))
+    return stage
+
+
+def soft_enrolled(stage: Stage) -> Stage:
+    """All participants have keys in this process; the set-up file is written."""
+    for person, (name, role) in PEOPLE.items():
+        card, stage.signers[person] = enroll.in_memory(person, name, role)  # type: ignore[arg-type]
+        cards.write(stage.folder / f"{person}.json", card)
     (stage.folder / "setup.toml").write_text(SETUP.format(serial=stage.serials[APPLIANCE]))
     return stage
 

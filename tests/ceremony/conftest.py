@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import backupkit
 import ceremonykit as kit
 import pytest
 from ceremonykit import Stage
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _server() -> Iterator[None]:
+    """The process that runs the command line ends with the tests."""
+    yield
+    kit.SERVER.stop()
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +30,37 @@ def enrolled_stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 def founded_stage(enrolled_stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Stage:
     """After the genesis; do not change it."""
     return kit.prepared(kit.founded(enrolled_stage.copy(tmp_path_factory.mktemp("stage") / "founded")))
+
+
+MEMORY = Path("/dev/shm")
+
+
+@pytest.fixture
+def quick_path(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: a process that is killed loses nothing of a file either way."""
+    if not os.access(MEMORY, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=MEMORY, prefix="kagimori-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def living_stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    """In the middle of its life (see `backupkit.living`), people's keys in memory; do not change it."""
+    return backupkit.living(backupkit.founded(tmp_path_factory.mktemp("stage") / "living"))
+
+
+@pytest.fixture(scope="session")
+def guarded_stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    """The same with two keys (see `backupkit.guarded`); do not change it."""
+    return backupkit.guarded(backupkit.founded(tmp_path_factory.mktemp("stage") / "guarded"))
+
+
+@pytest.fixture
+def living(living_stage: Stage, tmp_path: Path) -> Stage:
+    """The same, to be changed."""
+    return living_stage.copy(tmp_path / "stage")
 
 
 @pytest.fixture

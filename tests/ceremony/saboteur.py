@@ -1,4 +1,4 @@
-"""The ceremony tool with one fault in it: ``saboteur.py FAULT NUMBER ARGUMENT…``, with the real token.
+"""Faults put into the ceremony tool, with the real token; forkserver.py puts one in and runs it.
 
 The NUMBERth call of something fails, or the process is stopped there. Everything else is the tool itself.
 """
@@ -8,15 +8,14 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import sys
 from collections.abc import Callable
 from typing import Any
 
-from appliance.errors import KagimoriError
 from appliance.ledger import files
 from appliance.token.errors import TokenRefused, TokenUnavailable
 from appliance.token.token import Token
-from keyceremony import cli, execute, staging, workspace
+from keyceremony import staging, workspace
+from keyceremony.work import keys
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 LOST = TokenUnavailable("the token was pulled out", "put it back")
@@ -63,14 +62,14 @@ def _wrong_blocks(number: int) -> None:
 def _same_check_value() -> None:
     Token.check_value = lambda self, key_id: bytes(range(6))  # type: ignore[method-assign]
     Token.encrypt_blocks = lambda self, key_id, value: lambda blocks: blocks  # type: ignore[method-assign]
-    execute.self_test = lambda encrypt, domain: None
+    keys.self_test = lambda encrypt, domain: None
 
 
 def _destroy_fails() -> None:
-    def refuse(self: Token, key_id: bytes) -> None:
+    def refuse(self: Token, key_id: bytes) -> bool:
         raise TokenRefused("the token is write-protected now")
 
-    Token.destroy = refuse  # type: ignore[method-assign]
+    Token.remove = refuse  # type: ignore[method-assign]
 
 
 def _count_logins() -> None:
@@ -91,6 +90,12 @@ FAULTS: dict[str, Callable[[int], None]] = {
     "store-certificate": lambda n: _sabotage(Token, "store_certificate", n, _raise(LOST)),
     "attributes": lambda n: _sabotage(Token, "attributes", n, _raise(LOST)),
     "check-value": lambda n: _sabotage(Token, "check_value", n, _raise(LOST)),
+    "wrap": lambda n: _sabotage(Token, "wrap", n, _raise(LOST)),
+    "unwrap": lambda n: _sabotage(Token, "unwrap", n, _raise(LOST)),
+    "after-unwrap": lambda n: _sabotage(Token, "unwrap", n, _raise(LOST), after=True),
+    "seal": lambda n: _sabotage(Token, "seal", n, _raise(LOST)),
+    "destroy": lambda n: _sabotage(Token, "destroy", n, _raise(LOST)),
+    "after-destroy": lambda n: _sabotage(Token, "destroy", n, _raise(LOST), after=True),
     "wrong-blocks": _wrong_blocks,
     "same-check-value": lambda n: _same_check_value(),
     "signer": lambda n: _sabotage(Token, "signer", n, _raise(LOST)),
@@ -99,7 +104,7 @@ FAULTS: dict[str, Callable[[int], None]] = {
     "sigterm": lambda n: _sabotage(Token, "check_value", n, _signal(signal.SIGTERM)),
     "sigkill": lambda n: _sabotage(Token, "check_value", n, _signal(signal.SIGKILL)),
     "disk-full": lambda n: _sabotage(workspace.os, "fsync", n, _raise(FULL)),
-    "sigterm-while-staging": lambda n: _sabotage(staging, "stage", n, _signal(signal.SIGTERM)),
+    "sigterm-while-staging": lambda n: _sabotage(staging, "stage_outcome", n, _signal(signal.SIGTERM)),
     "killed-while-staging": lambda n: _sabotage(workspace.os, "fsync", n, _signal(signal.SIGKILL)),
     "killed-with-identity": lambda n: _sabotage(Token, "store_certificate", n, _signal(signal.SIGKILL)),
     "killed-before-ledger": lambda n: _sabotage(files, "append", n, _signal(signal.SIGKILL)),
@@ -109,10 +114,3 @@ FAULTS: dict[str, Callable[[int], None]] = {
     "not-destroyed": lambda n: (_destroy_fails(), FAULTS["check-value"](n))[1],
     "logins": lambda n: _count_logins(),
 }
-
-
-if __name__ == "__main__":
-    assert issubclass(TokenUnavailable, KagimoriError)
-    assert staging.files is files
-    FAULTS[sys.argv[1]](int(sys.argv[2]))
-    sys.exit(cli.run(sys.argv[3:]))

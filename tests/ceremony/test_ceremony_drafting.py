@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import ledgerkit
+import paperkit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ledgerkit import NOW
+from ledgerkit import B1, B2, NOW
 
 from appliance.ledger import canonical, fold, plan
 from appliance.ledger.actions import Found, Generate, action_name
 from appliance.ledger.fold import LedgerState
+from appliance.ledger.policy import KeyRules
 from appliance.ledger.roster import DEFAULT_THRESHOLDS
 from keyceremony import cards, drafting, enroll
 from keyceremony.errors import CardRefused, DraftRefused, SetupRefused
+from keyceremony.holders import holder
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +90,16 @@ REFUSED = [
     (["restrict sspin.B.2"], "the key is its domain's current one; activate a newer one first"),
     (["resume spin.1"], "resume: the key is active; needs: suspended"),
     (["restrict sspin.B.1", "retire sspin.B.1", "resume sspin.B.1"], "resume: the key is retired; needs: suspended"),
-    (["destroy spin.1"], "destroying keys comes with a later version"),
-    (["destroy"], "destroying keys comes with a later version"),
+    (["destroy spin.1"], "destroy: the key is active; needs: retired"),
+    (["destroy"], "'destroy' is no action"),
+    (["ratify spin.1"], "ratify: the key is active; needs: suspended"),
+    (["suspend spin.1", "ratify spin.1", "ratify spin.1"], "its suspension is ratified already"),
+    (["retire spin.1"], "retire: the key is active; needs: decrypt-only, suspended"),
+    (["suspend spin.1", "retire spin.1"], "sspin.B.1, sspin.B.2, sspin.E.1 stand on it"),
+    (["generate sspin.C backed up on vault-1"], "vault-1: no backup token of this ledger"),
+    (["generate sspin.C backed up on"], "'generate sspin.C backed up on' is no action"),
+    (["generate sspin.C without copies"], "'generate sspin.C without copies' is no action"),
+    (["generate sspin.C without backup with spin.1"], "is no action"),
     (["make spin"], "'make spin' is no action"),
     (["generate"], "'generate' is no action"),
     (["activate spin.1 now"], "'activate spin.1 now' is no action"),
@@ -111,6 +123,30 @@ def test_a_child_without_a_parent_key_is_refused_with_the_way_out(empty: LedgerS
     assert "put 'generate spin' before it" in refused.value.hint
 
 
+def test_a_key_is_copied_to_every_backup_token_unless_it_is_said_otherwise() -> None:
+    book = paperkit.with_backup()
+    book.add([ledgerkit.enroll(B2, B1)])
+    lines = [
+        "generate sspin.C",
+        "generate sspin.C without backup",
+        "generate sspin.C with spin.1 backed up on backup-2",
+    ]
+    lines.append("generate sspin.C backed up on backup-2, b1b1b1b1b1b1b1b1")
+    made = drafting.keys(book.state, lines, title="Keys", now=NOW)
+    told = [(action.generation, action.backups) for action in made.actions if isinstance(action, Generate)]
+    assert told == [("sspin.C.1", (B1, B2)), ("sspin.C.2", ()), ("sspin.C.3", (B2,)), ("sspin.C.4", (B1, B2))]
+
+
+def test_two_backup_tokens_of_one_label_are_told_apart_by_serial_number() -> None:
+    book = paperkit.with_backup()
+    state = book.state
+    twin = replace(state.backups[B1], serial=B2)
+    with pytest.raises(DraftRefused) as refused:
+        holder({B1: state.backups[B1], B2: twin}, "backup-1")
+    assert refused.value.message == "backup-1: 2 backup tokens have this label"
+    assert refused.value.hint == f"give the serial number: {B1}, {B2}"
+
+
 @pytest.mark.parametrize("days", [0, 91, -1])
 def test_validity_is_bounded(grown: LedgerState, days: int) -> None:
     with pytest.raises(DraftRefused, match="valid for 1 to 90 days"):
@@ -123,7 +159,7 @@ def test_titles_that_do_not_show_what_they_say_are_refused(grown: LedgerState, t
         drafting.keys(grown, ["suspend spin.1"], title=title, now=NOW)
 
 
-VERBS = ("generate", "activate", "restrict", "suspend", "resume", "retire", "destroy", "with", "make")
+VERBS = ("generate", "activate", "restrict", "suspend", "ratify", "resume", "retire", "destroy", "with", "make")
 THINGS = ("spin", "sspin.B", "sspin.C", "spin.1", "spin.2", "sspin.B.1", "sspin.B.3", "resident", "x", "sspin.C.1")
 
 
@@ -181,6 +217,8 @@ def test_defaults_of_a_genesis(folder: Path) -> None:
     assert all(domain.title for domain in found.domains)
     assert found.roster.thresholds == dict(DEFAULT_THRESHOLDS)
     assert found.policy.roles == {}, "nobody may convert anything unless it is said"
+    assert found.policy.keys.cryptoperiod_days == {domain.name: 730 for domain in found.domains if domain.parent}
+    assert (found.policy.keys.backups, found.policy.keys.drill_days, found.policy.keys.ratify_days) == (0, 365, 3)
     assert [person.id for person in found.roster.people] == [person for person, _ in PEOPLE]
 
 
@@ -219,7 +257,16 @@ pairs = [["resident", "sspin.Z"], ["sspin.Z", "sspin.Z"]]
 purposes = ["linking"]
 values_per_request = 10
 values_per_minute = 100
+
+[keys]
+backups = 2
+cryptoperiod_days = { spin = 1095, "sspin.Z" = 365 }
+drill_days = 180
+ratify_days = 1
 """,
+    )
+    assert found.policy.keys == KeyRules(
+        backups=2, cryptoperiod_days={"spin": 1095, "sspin.Z": 365}, drill_days=180, ratify_days=1
     )
     assert found.roster.thresholds["keys"].officers == 3
     assert [domain.name for domain in found.domains] == ["resident", "spin", "sspin.Z"]
@@ -242,6 +289,9 @@ values_per_minute = 1
 
 
 SETUP_REFUSED = [
+    (HEAD + "[keys]\nbackup = 1\n", SetupRefused, "unknown field `backup`"),
+    (HEAD + "[keys]\nratify_days = 0\n", SetupRefused, "Expected `int` >= 1"),
+    (HEAD + "[keys]\ncryptoperiod_days = { resident = 9 }\n", DraftRefused, "'resident' is no domain of this ledger"),
     ("not toml at all", SetupRefused, "setup.toml: "),
     (HEAD + '[tokens]\nlabel = "x"\n', SetupRefused, "unknown field `tokens`"),
     (HEAD + '[policy.hub]\npurpose = ["x"]\n', SetupRefused, "unknown field `purpose`"),

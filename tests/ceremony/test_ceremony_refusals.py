@@ -136,7 +136,7 @@ def test_an_expired_plan(world: World) -> None:
     _refused(world, paper, f"000002.plan.json: expired at {plan.expires}")
     told = world.keyceremony("status", "--config", str(world.config)).stdout
     assert "cannot be carried out: " in told
-    assert f"   keyceremony withdraw {paper.path}" in told
+    assert f"   keyceremony renew {paper.path}" in told
     late = ["approve", str(paper.path), "--as", "officer-3", "--pem", "none.pem", "--confirm-words", "a b c d"]
     done = world.keyceremony(*late, "--config", str(world.config))
     assert done.returncode == 4

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import click
 import ledgerkit
+import paperkit
 import pytest
 from ledgerkit import NOW
 from rich.console import Console
 
 from appliance.ledger import canonical, cms
+from appliance.ledger.actions import Activate, Generate, Restrict
 from appliance.ledger.errors import IllegalAction
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.plan import Plan, digest
@@ -51,6 +53,31 @@ def test_every_action_with_the_state_before_and_after(book: ledgerkit.Book) -> N
     data = canonical.encode(plan)
     assert all(group in text for group in groups(words_of(data)))
     assert digest(data) in text
+
+
+def test_what_people_should_know_of_a_key_is_told_line_by_line() -> None:
+    book = paperkit.with_backup()
+    lines = ["generate sspin.B without backup", "activate sspin.B.2", "restrict sspin.B.1", "suspend sspin.E.1"]
+    text = shown(drafting.keys(book.state, lines, title="Keys", now=NOW), book.state)
+    for expected in (
+        "1. generate sspin.B.2: NO COPY: it can never leave the token; should the token be lost, so is every number",
+        "3. restrict sspin.B.1: its successor becomes current in this very plan; what is still kept under the old key",
+        "current key of sspin.B: sspin.B.1 → sspin.B.2",
+        "current key of sspin.E: sspin.E.1 → NONE: nothing is converted to it",
+        "Approvals needed\n   2 officers, 1 oversight",
+        "kagimori (serial 0123456789abcdef): PIN",
+    ):
+        assert expected in text, expected
+    book.add([Generate(generation="sspin.B.2", parent="spin.1"), Activate(generation="sspin.B.2")])
+    text = shown(drafting.keys(book.state, ["restrict sspin.B.1"], title="Keys", now=NOW), book.state)
+    assert (
+        "restrict sspin.B.1: its successor sspin.B.2 is current since 2026-04-01T09:03:00Z; what is still kept" in text
+    )
+    book.add([Restrict(generation="sspin.B.1")])
+    text = shown(drafting.keys(book.state, ["retire sspin.B.1"], title="Keys", now=NOW), book.state)
+    assert "is decrypt-only since 2026-04-01T09:03:00Z; no way back: what was not re-keyed stays unreadable" in text
+    text = shown(drafting.keys(book.state, ["suspend sspin.B.2"], title="Stop", now=NOW), book.state)
+    assert "Approvals needed\n   1 officer, 1 oversight" in text
 
 
 def test_a_plan_from_another_head_is_marked_and_not_explained(book: ledgerkit.Book) -> None:
@@ -107,7 +134,7 @@ def test_signatures_name_people_of_the_roster_and_warn_of_others(book: ledgerkit
     stranger = ledgerkit.make_signer("evil\x1b[2J")
     signed = cms.verify(ledgerkit.approve(plan, ["ito", stranger]))
     out = Console(file=StringIO(), width=120, markup=False, emoji=False, highlight=False)
-    show.signatures(out, signed, book.state.roster)
+    show.signatures(out, signed, [book.state.roster])
     text = out.file.getvalue()  # type: ignore[attr-defined]
     assert "ito" in text
     assert "officer" in text

@@ -1,0 +1,64 @@
+"""What must be on a token according to the ledger, object by object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from appliance.ledger import attributes as rules
+from appliance.ledger.keys import KeyRecord
+from appliance.ledger.state import BackupToken, LedgerState
+from appliance.ledger.states import KeyState
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Something a token must hold under a CKA_ID. ``kinds``: its objects, as `appliance.token` names them.
+
+    ``key``: the ledger's record, ``rule``: what its attributes must be; both None for what is no conversion key.
+    """
+
+    what: str
+    kinds: frozenset[str]
+    key: KeyRecord | None = None
+    rule: Mapping[str, rules.Value] | None = None
+
+
+_IDENTITY = frozenset({"private_key", "public_key", "certificate"})
+_PAIR = frozenset({"private_key", "public_key"})
+_PUBLIC = frozenset({"public_key"})
+_SECRET = frozenset({"secret_key"})
+
+
+def on_appliance(state: LedgerState) -> dict[bytes, Wanted]:
+    """By CKA_ID, what the appliance's token must hold."""
+    wanted = {state.identity_key_id: Wanted("identity", _IDENTITY)}
+    for backup in state.backups.values():
+        wanted[backup.trusted_id] = Wanted(f"trusted transport key of {backup.label}", _PUBLIC)
+    for key in live(state):
+        wanted[key.key_id] = Wanted(str(key.generation), _SECRET, key, _rule(key, state))
+    return wanted
+
+
+def on_backup(state: LedgerState, backup: BackupToken) -> dict[bytes, Wanted]:
+    """By CKA_ID, what a backup token must hold."""
+    wanted = {
+        backup.identity_key_id: Wanted("identity", _IDENTITY),
+        backup.transport_id: Wanted("transport key", _PAIR),
+    }
+    for key in live(state):
+        if backup.serial in key.copies:
+            wanted[key.key_id] = Wanted(f"copy of {key.generation}", _SECRET, key, rules.COPY)
+    return wanted
+
+
+def live(state: LedgerState) -> list[KeyRecord]:
+    """The keys that exist, in order."""
+    return [key for _, key in sorted(state.keys.items()) if key.state is not KeyState.DESTROYED]
+
+
+def _rule(key: KeyRecord, state: LedgerState) -> Mapping[str, rules.Value]:
+    """A restored key has lost what an unwrap loses; the outcome of its origin tells how it was made."""
+    if key.origin < state.restored:
+        return rules.RESTORED
+    return rules.BACKED_UP if key.backed_up else rules.NEVER_EXTRACTABLE

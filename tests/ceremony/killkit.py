@@ -1,0 +1,69 @@
+"""SIGKILL at every step of the journal: what the tests of resume and of abort have in common.
+
+The steps are counted in a run that is not killed, so none is left out by hand; each is met twice, just before its line
+is written and just after it is on the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from backupkit import strange
+from ceremonykit import Stage
+from scenarios import Scenario
+
+WHEN = ("before", "after")
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """A stage with its approved plan, the command that carries it out, and how many steps that has."""
+
+    scenario: Scenario
+    stage: Stage
+    command: list[str]
+    steps: int
+
+    def killed(self, folder: Path) -> Iterator[tuple[Stage, tuple[int, str]]]:
+        """A stage for every place where a run can be killed, killed there; removed when the next is asked for."""
+        for number in range(1, self.steps + 1):
+            for when in WHEN:
+                broken = self.stage.copy(folder / f"{number}-{when}")
+                kill(broken, self.command, (number, when))
+                yield broken, (number, when)
+                broken.discard()
+
+
+def agree(scenario: Scenario, stage: Stage, folder: Path) -> Agreed:
+    """Draft and approve on a copy of the stage; a whole run on another copy counts the steps."""
+    ready = stage.copy(folder / "agreed")
+    command = scenario.command(ready)
+    whole = ready.copy(folder / "whole")
+    done = whole.run(*command)
+    assert done.code == 0, done.err
+    assert strange(whole, scenario.label) == []
+    assert done.lines >= 4
+    return Agreed(scenario, ready, command, done.lines)
+
+
+def kill(stage: Stage, command: list[str], place: tuple[int, str]) -> None:
+    """Kill a run at a place; from then on no other begins."""
+    killed = stage.run(*command, kill=place)
+    assert killed.code == -9, killed.err
+    if place == (1, "before"):
+        return
+    again = stage.run(*command)
+    assert again.code == 1
+    assert "an execute was cut off" in again.message
+    assert again.hint == "keyceremony resume goes on with it, keyceremony abort undoes it"
+
+
+def nothing_waits(stage: Stage, *, plan: bool = False) -> None:
+    """No journal, nothing staged; with ``plan``, the plan and its approvals still lie there."""
+    names = {path.name for path in (stage.ledger / "pending").iterdir() if not path.name.startswith(".")}
+    folders = {"carried-out", "failed", "withdrawn", "execute.lock"}
+    left = {name for name in names - folders if not name.endswith((".plan.json", ".approval.cms"))}
+    assert left == set()
+    assert plan or names <= folders

@@ -1,0 +1,124 @@
+"""Every action that a plan can name, each in a scenario to be carried out, killed, resumed and aborted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import ceremonykit as kit
+import msgspec
+from backupkit import agreed
+from ceremonykit import Stage
+
+from appliance.ledger.actions import (
+    Action,
+    Activate,
+    AddDomain,
+    ChangePolicy,
+    ChangeRoster,
+    Destroy,
+    DomainSpec,
+    Drill,
+    EnrollBackup,
+    FormatSpec,
+    Generate,
+    Ratify,
+    RemoveBackup,
+    Restore,
+    Restrict,
+    Resume,
+    Retire,
+    Suspend,
+)
+from appliance.ledger.policy import KeyRules
+from appliance.ledger.roster import Threshold
+from appliance.numbers.formats import BASE36
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """``actions`` in the state of `backupkit.living`, or of `backupkit.guarded`, where a few keys save time.
+
+    ``label``: the appliance token's afterwards; ``touches``: the tokens on which something changes on the way.
+    """
+
+    name: str
+    actions: Callable[[Stage], tuple[Action, ...]]
+    label: str = kit.APPLIANCE
+    guarded: bool = False
+    touches: tuple[str, ...] = ()
+
+    def command(self, stage: Stage) -> list[str]:
+        """Draft and approve; the command that carries it out."""
+        return agreed(stage, *self.actions(stage))
+
+
+def _generation(kind: type[Action], text: str) -> Callable[[Stage], tuple[Action, ...]]:
+    return lambda stage: (kind(generation=text),)  # type: ignore[call-arg]
+
+
+def _roster(stage: Stage) -> tuple[Action, ...]:
+    roster = stage.state().roster
+    thresholds = {**roster.thresholds, "emergency": Threshold(officers=2, oversight=1)}
+    return (ChangeRoster(roster=msgspec.structs.replace(roster, thresholds=thresholds)),)
+
+
+def _policy(stage: Stage) -> tuple[Action, ...]:
+    rules = KeyRules(backups=1, cryptoperiod_days={"spin": 730})
+    return (ChangePolicy(policy=msgspec.structs.replace(stage.state().policy, keys=rules)),)
+
+
+def _sector(stage: Stage) -> tuple[Action, ...]:
+    form = FormatSpec(alphabet=BASE36, length=12, check="none")
+    domain = DomainSpec(name="sspin.G", title="医療 (health)", parent="spin", format=form)
+    first = Generate(generation="sspin.G.1", parent="spin.1", backups=(stage.serials["backup-1"],))
+    return (AddDomain(domain=domain), first, Activate(generation="sspin.G.1"))
+
+
+def _generate(stage: Stage) -> tuple[Action, ...]:
+    backed_up = Generate(generation="sspin.E.2", parent="spin.1", backups=(stage.serials["backup-1"],))
+    return (backed_up, Generate(generation="sspin.F.1", parent="spin.1"))
+
+
+def _destroy_and_generate(stage: Stage) -> tuple[Action, ...]:
+    return (Destroy(generation="sspin.B.1"), Generate(generation="sspin.B.3", parent="spin.1"))
+
+
+def _enroll(stage: Stage) -> tuple[Action, ...]:
+    serials = stage.serials
+    return (EnrollBackup(token_label="backup-2", token_serial=serials["backup-2"], copy_from=serials["backup-1"]),)
+
+
+def _remove(lost: bool) -> Callable[[Stage], tuple[Action, ...]]:
+    return lambda stage: (RemoveBackup(token_serial=stage.serials["backup-1"], lost=lost),)
+
+
+def _restore(stage: Stage) -> tuple[Action, ...]:
+    serials = stage.serials
+    return (Restore(token_label="spare", token_serial=serials["spare"], source=serials["backup-1"]),)
+
+
+def _drill(stage: Stage) -> tuple[Action, ...]:
+    serials = stage.serials
+    return (Drill(token_label="scratch", token_serial=serials["scratch"], source=serials["backup-1"]),)
+
+
+SCENARIOS = (
+    Scenario("generate", _generate, touches=(kit.APPLIANCE, "backup-1")),
+    Scenario("activate", _generation(Activate, "sspin.E.1")),
+    Scenario("restrict", _generation(Restrict, "sspin.C.1")),
+    Scenario("suspend", _generation(Suspend, "sspin.A.1")),
+    Scenario("ratify", _generation(Ratify, "sspin.D.1")),
+    Scenario("resume", _generation(Resume, "sspin.D.1")),
+    Scenario("retire", _generation(Retire, "sspin.D.1")),
+    Scenario("destroy", _generation(Destroy, "sspin.B.1")),
+    Scenario("destroy and generate", _destroy_and_generate),
+    Scenario("change-roster", _roster),
+    Scenario("change-policy", _policy),
+    Scenario("add-domain", _sector, touches=(kit.APPLIANCE, "backup-1")),
+    Scenario("enroll-backup", _enroll, guarded=True, touches=(kit.APPLIANCE, "backup-1", "backup-2")),
+    Scenario("remove-backup", _remove(lost=False), guarded=True),
+    Scenario("remove-backup, lost", _remove(lost=True), guarded=True),
+    Scenario("restore", _restore, "spare", guarded=True, touches=("backup-1", "spare")),
+    Scenario("drill", _drill, guarded=True, touches=("backup-1", "scratch")),
+)
