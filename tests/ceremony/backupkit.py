@@ -45,11 +45,11 @@ def pins(stage: Stage) -> list[str]:
     return [word for label in labels for word in ("--pin", f"{label}=pin", "--so-pin", f"{label}=so-pin")]
 
 
-def draft(stage: Stage, *actions: Action, title: str = "A plan") -> Path:
-    """A plan of these actions in the pending folder; its path, as it is typed."""
+def drawn(stage: Stage, *actions: Action, title: str = "A plan") -> plans.Plan:
+    """The next plan, of these actions."""
     state = stage.state()
     now = datetime.now(UTC)
-    plan = plans.Plan(
+    return plans.Plan(
         type="kagimori/plan/v1",
         sequence=state.sequence + 1,
         previous=state.head,
@@ -59,6 +59,11 @@ def draft(stage: Stage, *actions: Action, title: str = "A plan") -> Path:
         rehearsal=state.rehearsal,
         actions=actions,
     )
+
+
+def draft(stage: Stage, *actions: Action) -> Path:
+    """A plan of these actions in the pending folder; its path, as it is typed."""
+    plan = drawn(stage, *actions)
     path = workspace.plan_path(stage.ledger, plan.sequence)
     workspace.create(path, papers.paper_of(path, plan).data)
     return path.relative_to(stage.folder)

@@ -24,6 +24,7 @@ from typing import Any
 from appliance.ledger import chain, cms, files
 from appliance.ledger.fold import LedgerState
 from keyceremony import cards, enroll, papers
+from keyceremony.approve import grave_subjects
 from keyceremony.signers import PemSigner
 from keyceremony.words import last_four
 from tests.world import PROJECT, init_token, softhsm
@@ -214,9 +215,13 @@ class Stage:
         signed = cms.sign(data, self.signers[person], at or datetime.now(UTC))
         (self.folder / plan.parent / name).write_bytes(signed)
 
-    def approve_command(self, plan: Path, person: str) -> list[str]:
-        given = ["--as", person, "--token", person, "--pin-file", "pin", "--confirm-words", self.words(plan)]
-        return ["approve", str(plan), *given, "--config", "kagimori.toml"]
+    def approve_command(self, plan: Path, person: str, token: str | None = None) -> list[str]:
+        """Approve with the person's token; what a grave plan is about is confirmed as well."""
+        given = ["--as", person, "--token", token or person, "--pin-file", "pin", "--confirm-words", self.words(plan)]
+        agreed = papers.load_plan(self.folder / plan).plan
+        subjects = grave_subjects(agreed, self.state() if agreed.sequence > 1 else None)
+        grave = ["--confirm-subject", " ".join(subjects)] if subjects else []
+        return ["approve", str(plan), *given, *grave, "--config", "kagimori.toml"]
 
     def execute(self, plan: Path, *more: str) -> Done:
         return self.run("execute", str(plan), *more, "--config", "kagimori.toml", "--operator", "operator")

@@ -57,3 +57,13 @@ def test_one_encoding() -> None:
     last = padded.rstrip("=")[-1]
     other = chr(ord(last) + 1)
     assert refused(padded.replace(f"{last}=", f"{other}=")).startswith("transport_key: not ")
+
+
+def test_an_algorithm_without_its_null() -> None:
+    """The parser takes it (RFC 3279, section 2.3.1 does not); it would be a second form of the same key."""
+    good = transport_key(B1)
+    with_null, without = bytes.fromhex("300d06092a864886f70d0101010500"), bytes.fromhex("300b06092a864886f70d010101")
+    assert with_null in good
+    length = int.from_bytes(good[2:4], "big") - 2
+    short = good[:2] + length.to_bytes(2, "big") + good[4:].replace(with_null, without)
+    assert refused(b64encode(short).decode()) == "transport_key: not the one encoding of its key"
