@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from appliance.ledger.errors import WrongToken
 from appliance.token import so
 from appliance.token.errors import TokenError
 from appliance.token.token import Token
@@ -69,11 +70,17 @@ class Desk:
 
         Raises:
             TokenError: it is not there, or the PIN is wrong (tried once).
+            WrongToken: it is another one.
         """
         if serial not in self._open:
             label = self._names[serial].label
             pin = self._pins.user(label)
-            self._open[serial] = Token.open(self._module, label=label, serial=serial, pin=pin, writable=True)
+            opened = Token.open(self._module, label=label, serial=serial, pin=pin, writable=True)
+            self._open[serial] = opened
+            if opened.facts.serial != serial:  # whatever the module says it was asked for
+                raise WrongToken(
+                    f"token: serial {opened.facts.serial!r}; the plan needs {serial!r}", "use the right one"
+                )
         return self._open[serial]
 
     def check_so(self, serial: str) -> None:

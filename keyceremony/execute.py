@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from appliance.ledger import annexes, canonical, chain, cms, files, outcome
+from appliance.ledger import plan as plans
 from appliance.ledger.actions import Action
 from appliance.ledger.outcome import Outcome
 from appliance.ledger.state import LedgerState
@@ -58,6 +59,7 @@ def execute(prepared: Prepared, desk: Desk, run: Run) -> LedgerState:
     begin = Begin(
         sequence=prepared.sequence,
         plan=prepared.paper.digest,
+        path=str(prepared.paper.path.absolute()),
         authorization=staging.digest(prepared.authorization),
         started=render_instant(run.clock()),
         operator=run.operator,
@@ -103,7 +105,7 @@ def tidy(ledger: Path, journal: Journal) -> None:
     try:
         staging.clear(ledger, sequence)
         plan = workspace.plan_path(ledger, sequence)
-        if plan.exists():
+        if plan.exists() and plans.digest(workspace.read(plan)) == journal.begin.plan:
             folder = workspace.put_away(plan, sequence, workspace.CARRIED_OUT)
         else:
             folder = workspace.newest_folder(ledger, sequence, workspace.CARRIED_OUT)

@@ -47,10 +47,11 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class Begin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What the first line says. ``plan`` and ``authorization``: SHA-256, lower-case hex."""
+    """What the first line says. ``plan`` and ``authorization``: SHA-256, lower-case hex; ``path``: of the plan."""
 
     sequence: int
     plan: str
+    path: str
     authorization: str
     started: str
     operator: str

@@ -12,7 +12,7 @@ from appliance.ledger import plan as plans
 from appliance.ledger.errors import naming
 from appliance.ledger.state import LedgerState
 from appliance.ledger.text import parse_instant
-from keyceremony import needs, papers, staging, workspace
+from keyceremony import needs, papers, staging
 from keyceremony.errors import JournalDamaged
 from keyceremony.journal import Journal
 from keyceremony.needs import Needs
@@ -68,8 +68,7 @@ def prepare_again(ledger: Path, anchor: str, journal: Journal) -> Prepared:
     if begin.authorization != staging.digest(authorization) or begin.plan != plans.digest(agreed.plan_bytes):
         raise JournalDamaged(f"{journal.path}: it is of another authorization than the one beside it")
     chain.check_next(state, authorization, anchor, parse_instant("started", begin.started))
-    path = workspace.plan_path(ledger, begin.sequence)
-    return Prepared(ledger, anchor, state, Paper(path, agreed.plan_bytes, agreed.plan), authorization)
+    return Prepared(ledger, anchor, state, Paper(Path(begin.path), agreed.plan_bytes, agreed.plan), authorization)
 
 
 def _authorization(paper: Paper, state: LedgerState | None, paths: Sequence[Path]) -> bytes:

@@ -132,11 +132,15 @@ class RemoveBackup(_Action, frozen=True, kw_only=True, tag="remove-backup"):
 
 
 class Restore(_Action, frozen=True, kw_only=True, tag="restore"):
-    """A new appliance token takes the place of the old one, with the copies of the backup token ``source``."""
+    """A new appliance token takes the place of the old one, with the copies of the backup token ``source``.
+
+    ``lost``: the generations that no backup token has, in order; the quorum gives them up by naming them.
+    """
 
     token_label: TokenLabel
     token_serial: TokenSerial
     source: TokenSerial
+    lost: Annotated[tuple[GenerationText, ...], msgspec.Meta(max_length=4096)] = ()
 
 
 class Drill(_Action, frozen=True, kw_only=True, tag="drill"):

@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 
 from appliance.ledger.actions import Activate, Destroy, Generate, KeyAction, Retire, action_name
 from appliance.ledger.errors import IllegalAction
-from appliance.ledger.states import IllegalTransition, KeyState, next_state
+from appliance.ledger.states import GONE, IllegalTransition, KeyState, next_state
 from appliance.numbers.domains import DomainTree, Generation
 
-_UNFIT_PARENTS = frozenset({KeyState.RETIRED, KeyState.DESTROYED})
-_GONE = frozenset({KeyState.RETIRED, KeyState.DESTROYED})
+_ENDED = GONE | {KeyState.RETIRED}
 
 
 @dataclass(frozen=True)
@@ -116,6 +115,24 @@ class KeyBook:
         self.keys[generation] = record
         return Effect(action_name(action), str(generation), before, after)
 
+    def lose(self, generation: Generation) -> None:
+        """Give up a key that was on a lost token and is on no backup token; what stands on it stays as it is.
+
+        Raises:
+            IllegalAction: there is no such key, it is gone already, or a backup token has a copy.
+        """
+        record = self.keys.get(generation)
+        try:
+            after = next_state("lose", record.state if record else None, is_current=False)
+        except IllegalTransition as error:
+            raise IllegalAction(f"{generation}: {error}") from error
+        if record is None:  # the table lets only generate start from nothing
+            raise IllegalAction(f"{generation}: no such key")
+        if record.copies:
+            holders = ", ".join(sorted(record.copies))
+            raise IllegalAction(f"lose: {generation}: backup token {holders} has a copy; it must not be given up")
+        self.keys[generation] = self._moved(record, "lose", after)
+
     def _new(self, generation: Generation, action: Generate, bare: KeyRecord) -> KeyRecord:
         parent = self._check_new(generation, action.parent)
         for serial in action.backups:
@@ -140,7 +157,7 @@ class KeyBook:
                 raise IllegalAction(f"{action_name(action)}: {record.generation}: {', '.join(held)} stand on it")
 
     def _stands_on(self, key: KeyRecord, parent: KeyRecord) -> bool:
-        return key.parent == parent.generation and key.state not in _GONE
+        return key.parent == parent.generation and key.state not in _ENDED
 
     def _moved(self, record: KeyRecord, action: str, after: KeyState) -> KeyRecord:
         if action == "ratify":
@@ -159,7 +176,7 @@ class KeyBook:
             activated_at=activated_at,
             since=self.moment.at,
             ratified=False,
-            copies=frozenset() if after is KeyState.DESTROYED else record.copies,
+            copies=frozenset() if after in GONE else record.copies,
         )
 
     def _check_new(self, generation: Generation, parent: str | None) -> Generation | None:
@@ -185,7 +202,7 @@ class KeyBook:
         if parent.domain != parent_domain:
             raise IllegalAction(f"generate: {generation}: its parent must be a generation of {parent_domain}")
         record = self.keys.get(parent)
-        if record is None or record.state in _UNFIT_PARENTS:
+        if record is None or record.state in _ENDED:
             state = record.state.value if record else "not there"
             raise IllegalAction(f"generate: {generation}: its parent {parent} is {state}")
         return parent

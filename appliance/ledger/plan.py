@@ -134,6 +134,15 @@ def _validate_tokens(field: str, action: TokenAction) -> None:
         text = getattr(action, name, None)
         if text is not None:
             require_line(f"{field}: {name}", text, longest=32, malformed=MalformedPlan)
+    if isinstance(action, Restore):
+        _validate_lost(f"{field}: lost", action.lost)
+
+
+def _validate_lost(field: str, lost: tuple[str, ...]) -> None:
+    for text in lost:
+        _require_generation(field, text)
+    if list(lost) != sorted(set(lost), key=Generation.parse):
+        raise MalformedPlan(f"{field}: each generation once, in order")
 
 
 def _validate_generate(field: str, action: Generate) -> None:

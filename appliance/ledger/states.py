@@ -12,6 +12,10 @@ which action leads where, and tests, documentation and diagram are made from it.
     resume    suspended                     (as before)   back to the state before the suspension
     retire    decrypt-only, suspended       retired       converts nothing; key still on the token
     destroy   retired                       destroyed     key gone from every token
+    lose      generated, active, decrypt-only, suspended, retired  lost  was on a token that is lost, and nowhere else
+
+`lose` is no action of its own: a restore brings it about for the keys that it gives up by name, because they were
+on the lost token and are on no backup token. They are gone from the appliance; their absence is not proven.
 """
 
 from __future__ import annotations
@@ -31,10 +35,13 @@ class KeyState(StrEnum):
     SUSPENDED = "suspended"
     RETIRED = "retired"
     DESTROYED = "destroyed"
+    LOST = "lost"
 
 
 READABLE = frozenset({KeyState.ACTIVE, KeyState.DECRYPT_ONLY})
 WRITABLE = frozenset({KeyState.ACTIVE})
+GONE = frozenset({KeyState.DESTROYED, KeyState.LOST})
+"""States of keys that are on no token of the ledger any more."""
 
 
 class IllegalTransition(ValueError):
@@ -64,6 +71,7 @@ TRANSITIONS: Mapping[str, Transition] = MappingProxyType(
         "resume": Transition(frozenset({KeyState.SUSPENDED}), None),
         "retire": Transition(frozenset({KeyState.DECRYPT_ONLY, KeyState.SUSPENDED}), KeyState.RETIRED),
         "destroy": Transition(frozenset({KeyState.RETIRED}), KeyState.DESTROYED),
+        "lose": Transition(frozenset(KeyState) - GONE, KeyState.LOST),
     }
 )
 

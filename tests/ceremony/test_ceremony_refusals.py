@@ -7,7 +7,7 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from unittest.mock import NonCallableMock
+from unittest.mock import NonCallableMock, patch
 
 import ceremonykit as kit
 import pytest
@@ -18,7 +18,7 @@ from appliance.ledger.errors import WrongToken
 from appliance.ledger.plan import Plan
 from keyceremony import drafting, enroll, papers, workspace
 from keyceremony.approve import approve
-from keyceremony.execute import Run, execute
+from keyceremony.desk import Desk, Name
 from keyceremony.signers import PemSigner, public_key_info
 from tests.world import World, build_world, init_token
 
@@ -157,7 +157,7 @@ def test_a_plan_that_another_one_overtook(stage: Stage) -> None:
     assert stage.execute(Path("other.json")).code == 0
     assert (stage.folder / "other.json").is_file(), "only what lies in the pending folder is put away"
     done = refused(stage, late, 4, "000002.plan.json: is plan 2; the ledger's next is 3")
-    assert done.hint == f"withdraw it (keyceremony withdraw {late}) and draft it again"
+    assert f"keyceremony renew {late}" in done.hint
     assert "Withdrawn: plan 2" in stage.must("withdraw", str(late))
     assert not (stage.folder / late).exists()
     assert len(list((stage.ledger / "pending" / "withdrawn" / "000002.1").iterdir())) == 4
@@ -229,12 +229,18 @@ def test_a_token_with_another_serial_number(stage: Stage) -> None:
     assert named.message.startswith("token officer-1: the plan is for token kagimori, serial ")
 
 
-def test_execute_looks_at_the_serial_number_itself() -> None:
+def test_a_desk_looks_at_the_serial_number_itself() -> None:
     """Whoever opened the token: nothing is asked of one that the plan is not for."""
-    stranger = NonCallableMock(spec_set=("facts",), facts=SimpleNamespace(label=APPLIANCE, serial="f" * 16))
-    prepared = NonCallableMock(spec_set=("token_serial",), token_serial="0" * 16)
-    with pytest.raises(WrongToken, match="serial 'ffffffffffffffff'; the plan needs '0000000000000000'"):
-        execute(prepared, stranger, Run(operator="test", tool="test"))
+    stranger = NonCallableMock(spec_set=("facts", "close"), facts=SimpleNamespace(label=APPLIANCE, serial="f" * 16))
+    pins = NonCallableMock(spec_set=("user",), user=lambda label: PIN)
+    wanted = Name(APPLIANCE, "0" * 16)
+    with (
+        patch("keyceremony.desk.Token.open", return_value=stranger),
+        pytest.raises(WrongToken, match="serial 'ffffffffffffffff'; the plan needs '0000000000000000'"),
+        Desk(Path("module"), pins, [wanted]) as desk,
+    ):
+        desk.token(wanted.serial)
+    stranger.close.assert_called_once()
 
 
 def test_a_token_that_lost_its_identity_key(stage: Stage) -> None:
@@ -266,7 +272,7 @@ def test_genesis_wants_an_empty_token(stage: Stage) -> None:
     done = stage.run("execute", str(second), *where, "--anchor", anchor, "--pin-file", "pin")
     assert done.code == 1
     assert done.message == "token kagimori: holds keys already (identity)"
-    assert done.hint.startswith("a ledger begins with an empty token")
+    assert done.hint == "it must be empty: initialise one, and draft the plan with its serial number"
     assert stage.snapshot() == before
     assert not list((stage.folder / "second").glob("*.cms"))
 

@@ -171,7 +171,7 @@ TAMPERINGS: dict[str, tuple[Callable[[Copy], None], str, str]] = {
     "second outcome dropped": (dropped(SECOND_DONE), SECOND_DONE, "is missing"),
     "authorizations swapped": (swapped(FIRST, SECOND), FIRST, "sequence: the plan is number 2; its place is 1"),
     "outcomes swapped": (swapped(FIRST_DONE, SECOND_DONE), FIRST_DONE, "genesis must result in the identity key"),
-    "authorization and outcome swapped": (swapped(SECOND, SECOND_DONE), SECOND, "unknown field `authorization`"),
+    "authorization and outcome swapped": (swapped(SECOND, SECOND_DONE), SECOND, "unknown field `annexes`"),
     "one officer short": (approved_by("officer-1", "oversight-1"), SECOND, "1 of 2 officer approvals"),
     "no oversight": (approved_by("officer-1", "officer-2", "officer-3"), SECOND, "0 of 1 oversight approvals"),
     "one key, two certificates": (one_key_two_certificates, FIRST, "same public key"),
