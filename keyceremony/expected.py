@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from appliance.ledger import attributes as rules
 from appliance.ledger.keys import KeyRecord
 from appliance.ledger.state import BackupToken, LedgerState
-from appliance.ledger.states import KeyState
+from appliance.ledger.states import GONE
 
 
 @dataclass(frozen=True)
@@ -16,12 +16,15 @@ class Wanted:
     """Something a token must hold under a CKA_ID. ``kinds``: its objects, as `appliance.token` names them.
 
     ``key``: the ledger's record, ``rule``: what its attributes must be; both None for what is no conversion key.
+    ``public``: the transport key it is, SubjectPublicKeyInfo (DER); ``certificate``: of an identity key, DER.
     """
 
     what: str
     kinds: frozenset[str]
     key: KeyRecord | None = None
     rule: Mapping[str, rules.Value] | None = None
+    public: bytes | None = None
+    certificate: bytes | None = None
 
 
 _IDENTITY = frozenset({"private_key", "public_key", "certificate"})
@@ -32,9 +35,10 @@ _SECRET = frozenset({"secret_key"})
 
 def on_appliance(state: LedgerState) -> dict[bytes, Wanted]:
     """By CKA_ID, what the appliance's token must hold."""
-    wanted = {state.identity_key_id: Wanted("identity", _IDENTITY)}
+    wanted = {state.identity_key_id: Wanted("identity", _IDENTITY, certificate=state.identity_certificate)}
     for backup in state.backups.values():
-        wanted[backup.trusted_id] = Wanted(f"trusted transport key of {backup.label}", _PUBLIC)
+        what = f"trusted transport key of {backup.label}"
+        wanted[backup.trusted_id] = Wanted(what, _PUBLIC, public=backup.transport_key)
     for key in live(state):
         wanted[key.key_id] = Wanted(str(key.generation), _SECRET, key, _rule(key, state))
     return wanted
@@ -43,8 +47,8 @@ def on_appliance(state: LedgerState) -> dict[bytes, Wanted]:
 def on_backup(state: LedgerState, backup: BackupToken) -> dict[bytes, Wanted]:
     """By CKA_ID, what a backup token must hold."""
     wanted = {
-        backup.identity_key_id: Wanted("identity", _IDENTITY),
-        backup.transport_id: Wanted("transport key", _PAIR),
+        backup.identity_key_id: Wanted("identity", _IDENTITY, certificate=backup.identity_certificate),
+        backup.transport_id: Wanted("transport key", _PAIR, public=backup.transport_key),
     }
     for key in live(state):
         if backup.serial in key.copies:
@@ -53,8 +57,8 @@ def on_backup(state: LedgerState, backup: BackupToken) -> dict[bytes, Wanted]:
 
 
 def live(state: LedgerState) -> list[KeyRecord]:
-    """The keys that exist, in order."""
-    return [key for _, key in sorted(state.keys.items()) if key.state is not KeyState.DESTROYED]
+    """The keys that are on the appliance's token, in order."""
+    return [key for _, key in sorted(state.keys.items()) if key.state not in GONE]
 
 
 def _rule(key: KeyRecord, state: LedgerState) -> Mapping[str, rules.Value]:

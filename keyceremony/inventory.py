@@ -10,12 +10,15 @@ from typing import Literal
 from appliance.errors import KagimoriError
 from appliance.ledger import attributes as rules
 from appliance.ledger.errors import AttributesRefused
+from appliance.ledger.keys import KeyRecord
 from appliance.ledger.state import LedgerState
+from appliance.token.errors import SignatureMismatch
 from appliance.token.token import Token
 from keyceremony import expected
 from keyceremony.expected import Wanted
 
-Status = Literal["present", "missing", "unknown", "wrong attributes", "wrong check value", "unlooked"]
+PROBE = b"kagimori/inventory/v1"
+Status = Literal["present", "missing", "unknown", "wrong attributes", "wrong check value", "wrong key", "unlooked"]
 
 
 @dataclass(frozen=True)
@@ -85,21 +88,40 @@ def _look(token: Token, key_id: bytes, want: Wanted, kinds: list[str]) -> tuple[
         return "wrong attributes", f"there is {there} under its CKA_ID, and there must be {due}"
     try:
         return _key(token, key_id, want)
+    except SignatureMismatch as error:
+        return "wrong key", error.message
     except KagimoriError as error:
         return "wrong attributes", error.message
 
 
+def _transport(token: Token, key_id: bytes, public: bytes, kinds: frozenset[str]) -> tuple[Status, str]:
+    """The transport key that was enrolled: its private half on the backup token, the public one trusted elsewhere."""
+    found = token.transport_key(key_id) if "private_key" in kinds else token.trusted_key(key_id)
+    return ("present", "") if found == public else ("wrong key", "it is not the transport key that was enrolled")
+
+
 def _key(token: Token, key_id: bytes, want: Wanted) -> tuple[Status, str]:
+    if want.certificate is not None:
+        token.signer(want.certificate, key_id=key_id).sign(PROBE)  # verified with the certificate
+        return "present", "signs"
+    if want.public is not None:
+        return _transport(token, key_id, want.public, want.kinds)
     if want.key is None or want.rule is None:
-        return "present", ""
-    found = token.check_value(key_id)
-    if found != want.key.check_value:
-        return "wrong check value", f"{found.hex()}; the ledger says {want.key.check_value.hex()}: it is another key"
-    attributes = token.attributes(key_id)
+        raise AssertionError(f"{want.what}: nothing is known of it")
+    fault = _fault(token, want.key, want.rule, want.what)
+    return fault or ("present", f"check value {want.key.check_value.hex()}, {want.key.state}")
+
+
+def _fault(token: Token, key: KeyRecord, rule: Mapping[str, rules.Value], what: str) -> tuple[Status, str] | None:
+    """What is wrong with a conversion key or a copy of one; None: nothing."""
+    found = token.check_value(key.key_id)
+    if found != key.check_value:
+        return "wrong check value", f"{found.hex()}; the ledger says {key.check_value.hex()}: it is another key"
+    attributes = token.attributes(key.key_id)
     try:
-        rules.require_conversion_key(want.what, attributes, want.rule)
+        rules.require_conversion_key(what, attributes, rule)
     except AttributesRefused as error:
         return "wrong attributes", error.reason.replace("the outcome says", "the token says")
-    if attributes.get("label") != str(want.key.generation):
+    if attributes.get("label") != str(key.generation):
         return "wrong attributes", f"its label is {attributes.get('label')!r}"
-    return "present", f"check value {found.hex()}, {want.key.state}"
+    return None

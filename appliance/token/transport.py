@@ -90,6 +90,17 @@ class TransportKeys:
         for item in (probe, back):
             item.destroy()
 
+    def transport_key(self, key_id: bytes) -> bytes:
+        """The public half of the private transport key with this CKA_ID, as SubjectPublicKeyInfo (DER).
+
+        Raises:
+            KeyMissing, KeyDuplicated, TokenRefused, TokenUnavailable: see there.
+        """
+        name = self._objects.name(key_id)
+        private = self._objects.one(ObjectClass.PRIVATE_KEY, key_id)
+        with asking(f"read {name}"):
+            return publickeys.info(_transport_rsa(private, name))
+
     def trusted_key(self, key_id: bytes) -> bytes:
         """The public key with this CKA_ID, as SubjectPublicKeyInfo (DER), if the SO has trusted it to wrap.
 
