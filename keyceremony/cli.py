@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from appliance import commandline
+from appliance import commandline, hardening
 from keyceremony import screen
 from keyceremony.commands import (
     approve,
@@ -101,6 +101,7 @@ _take_plain(cli)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with its documented exit code."""
+    hardening.forbid_reading()
     commandline.prepare_streams()
     sys.exit(run(arguments))
 
