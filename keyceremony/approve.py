@@ -71,7 +71,10 @@ def check_words(paper: Paper, typed: str) -> None:
 
 
 def grave_subjects(plan: Plan, state: LedgerState | None) -> list[str]:
-    """What the actions that cannot be taken back are about: generations, a token's label, ``roster``; often nothing."""
+    """What the actions that cannot be taken back are about: generations, a token's label, ``roster``; often nothing.
+
+    Of a restore: the new token's label, then each key that it gives up.
+    """
     backups = state.backups if state else {}
     subjects = []
     for action in plan.actions:
@@ -79,6 +82,8 @@ def grave_subjects(plan: Plan, state: LedgerState | None) -> list[str]:
             subjects.append(backups[action.token_serial].label)
         elif isinstance(action, Destroy | Restore | RemoveBackup | ChangeRoster):
             subjects.append(subject_of(action))
+        if isinstance(action, Restore):
+            subjects += action.lost
     return subjects
 
 

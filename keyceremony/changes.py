@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from appliance.ledger.actions import (
     AddDomain,
     DomainSpec,
@@ -11,7 +13,10 @@ from appliance.ledger.actions import (
     RemoveBackup,
     Restore,
 )
+from appliance.ledger.book import Book
+from appliance.ledger.keys import KeyRecord
 from appliance.ledger.state import LedgerState
+from appliance.numbers.domains import DomainError, Generation
 from appliance.numbers.formats import BASE36, DECIMAL
 from keyceremony.errors import DraftRefused
 from keyceremony.holders import holder
@@ -73,9 +78,34 @@ def remove_backup(state: LedgerState, name: str, *, lost: bool) -> RemoveBackup:
     return RemoveBackup(token_serial=holder(state.backups, name).serial, lost=lost)
 
 
-def restore(state: LedgerState, *, label: str, serial: str, source: str) -> Restore:
-    """A new appliance token; raises DraftRefused when there is no backup token ``source``."""
-    return Restore(token_label=label, token_serial=serial, source=holder(state.backups, source).serial)
+def restore(state: LedgerState, *, label: str, serial: str, source: str, give_up: Iterable[str] = ()) -> Restore:
+    """A new appliance token. ``give_up``: the keys that no backup token has, by name.
+
+    Raises:
+        DraftRefused: there is no backup token ``source``, no such name, or a key that no backup token has is not named.
+    """
+    held = holder(state.backups, source)
+    lost = sorted({_generation(text) for text in give_up})
+    _require_given_up([key for key in Book(state).live() if not key.copies and key.generation not in lost])
+    return Restore(token_label=label, token_serial=serial, source=held.serial, lost=tuple(map(str, lost)))
+
+
+def _require_given_up(missing: Sequence[KeyRecord]) -> None:
+    names = [str(key.generation) for key in missing]
+    if names:
+        options = " ".join(f"--give-up {name}" for name in names)
+        raise DraftRefused(
+            f"restore: no backup token has a copy of {', '.join(names)}",
+            "while the appliance's token works, do not restore; if it is lost, so are these keys: no number under them,"
+            f" or under keys that stand on them, can ever be converted again. To give them up, add: {options}",
+        )
+
+
+def _generation(text: str) -> Generation:
+    try:
+        return Generation.parse(text)
+    except DomainError as error:
+        raise DraftRefused(f"--give-up {text}: {error}", "keyceremony status lists the keys") from None
 
 
 def drill(state: LedgerState, *, label: str, serial: str, source: str) -> Drill:

@@ -99,5 +99,5 @@ def _require_free(token: Token, name: str) -> None:
     if taken:
         raise KeyLabelTaken(
             f"token {token.facts.label}: holds a key {min(taken)} that the ledger does not know",
-            "an old ledger, or keys that nobody accounts for: keyceremony inventory, and docs/ceremony.md",
+            "an old ledger, or keys that nobody accounts for: keyceremony inventory, and docs/ceremony-trouble.md",
         )

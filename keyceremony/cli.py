@@ -34,6 +34,8 @@ approve   each approver, with their own key; refuse, with a reason, likewise
 collect   approvals and refusals that were signed elsewhere
 status    who has approved, who is missing, what to type next
 execute   carry it out on the token, once enough have approved
+resume    go on with an execute that was cut off; abort undoes it
+inventory compare the tokens with the ledger, and tell what falls due
 note      write down what goes otherwise than the script says
 renew     draft a plan anew that was overtaken or has expired; withdraw puts it away
 verify    check the whole ledger, at any time, without a token
@@ -41,7 +43,7 @@ script    the ceremony on paper, step by step, to be printed before it
 minutes   what was done, from the ledger, to be printed and signed
 pin       deal the token's PIN to officers, k of n, and put it together again
 
-A whole ceremony, step by step: docs/ceremony.md
+A whole ceremony, step by step: docs/ceremony-guide.md; when something goes wrong: docs/ceremony-trouble.md
 """
 _EXIT_CODES = (
     "Exit codes: 0 done, 1 refused or failed, 2 usage, 3 configuration, 4 ledger refused, 5 token or PIN, "

@@ -211,5 +211,6 @@ def _begin(path: Path, lines: list[Line]) -> Begin:
 
 def _damaged(path: Path, why: str) -> JournalDamaged:
     return JournalDamaged(
-        f"{path}: {why}", "the journal was changed; compare token and ledger: keyceremony inventory, docs/ceremony.md"
+        f"{path}: {why}",
+        "the journal was changed; compare token and ledger: keyceremony inventory, docs/ceremony-trouble.md",
     )

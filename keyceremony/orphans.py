@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appliance.ledger.fold import LedgerState
-from appliance.ledger.states import KeyState
+from appliance.ledger.states import GONE
 from appliance.token.token import Token
 
 
@@ -12,7 +12,8 @@ def orphans(token: Token, state: LedgerState | None) -> list[str]:
     known = _known(state) if state else {}
     held = set(token.key_ids())
     strange = [
-        f"key {key_id.hex()} is unknown to the ledger; see docs/ceremony.md" for key_id in sorted(held - set(known))
+        f"key {key_id.hex()} is unknown to the ledger; see docs/ceremony-trouble.md"
+        for key_id in sorted(held - set(known))
     ]
     missing = [
         f"key {known[key_id]} ({key_id.hex()}) of the ledger is not there" for key_id in sorted(set(known) - held)
@@ -21,5 +22,5 @@ def orphans(token: Token, state: LedgerState | None) -> list[str]:
 
 
 def _known(state: LedgerState) -> dict[bytes, str]:
-    known = {key.key_id: str(gen) for gen, key in state.keys.items() if key.state is not KeyState.DESTROYED}
+    known = {key.key_id: str(gen) for gen, key in state.keys.items() if key.state not in GONE}
     return {**known, state.identity_key_id: "identity"}

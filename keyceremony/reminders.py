@@ -10,7 +10,7 @@ from appliance.ledger import certificate as certificates
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.keys import KeyRecord
 from appliance.ledger.roster import decode_certificate
-from appliance.ledger.states import KeyState
+from appliance.ledger.states import GONE, KeyState
 from appliance.ledger.text import parse_instant
 
 AHEAD = timedelta(days=60)
@@ -19,8 +19,9 @@ _DEMANDING = frozenset({KeyState.GENERATED, KeyState.ACTIVE, KeyState.DECRYPT_ON
 
 @dataclass(frozen=True)
 class Reminder:
-    """One thing to be done. ``kind``: ``ratify``, ``rotation``, ``drill``, ``backups`` or ``certificate``.
+    """One thing to be done.
 
+    ``kind``: ``ratify``, ``rotation``, ``drill``, ``backups``, ``recovery`` or ``certificate``;
     ``subject``: a generation, a token's label or a person; ``urgent``: its time is over, else it comes soon.
     """
 
@@ -35,6 +36,7 @@ def reminders(state: LedgerState, now: datetime) -> list[Reminder]:
     found = [
         *_suspensions(state, now),
         *_backups(state),
+        *_recovery(state),
         *_rotations(state, now),
         *_drills(state, now),
         *_certificates(state, now),
@@ -71,6 +73,18 @@ def _backups(state: LedgerState) -> Iterator[Reminder]:
         if key.state in _DEMANDING and len(key.copies) < demanded:
             text = f"copies on backup tokens: {len(key.copies)}; the policy demands {demanded}"
             yield Reminder("backups", str(generation), text, urgent=True)
+
+
+def _recovery(state: LedgerState) -> Iterator[Reminder]:
+    """A restore takes its keys from one backup token, so one of them should have every key."""
+    live = [key for _, key in sorted(state.keys.items()) if key.state not in GONE]
+    lacking = {serial: [key for key in live if serial not in key.copies] for serial in sorted(state.backups)}
+    if lacking and all(lacking.values()):
+        best = min(lacking, key=lambda serial: len(lacking[serial]))
+        names = ", ".join(str(key.generation) for key in lacking[best])
+        label = state.backups[best].label
+        text = f"none has a copy of every key; {label} lacks {names}, which a restore from it could not bring back"
+        yield Reminder("recovery", "backup tokens", text, urgent=False)
 
 
 def _rotations(state: LedgerState, now: datetime) -> Iterator[Reminder]:

@@ -7,7 +7,7 @@ domains below it along, since their keys stand on its key. Where it stands is re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -84,7 +84,7 @@ def rotation(state: LedgerState, domain: str, *, anew: bool = False) -> Rotation
     stage, actions = (Stage.MAKE, making) if making else _next(older)
     rekeyed = tuple(_rekeyed(state, older, targets))
     steps = _steps(stage, [str(targets[name]) for name in scope], [str(key.generation) for key in older], rekeyed)
-    return Rotation(domain, stage, actions, rekeyed, steps, tuple(_warnings(state, stage, rekeyed)))
+    return Rotation(domain, stage, actions, rekeyed, steps, tuple(_warnings(state, stage, older, rekeyed)))
 
 
 class _Renewal:
@@ -109,7 +109,7 @@ class _Renewal:
         waiting = [key for key in _keys_of(keys, name) if key.state is KeyState.GENERATED and key.parent == parent]
         last = _used(keys, name)[-1]
         stays = not self._fresh if name == self._scope[0] else last.parent == parent
-        if stays and not waiting:
+        if stays and not waiting and _lost_above(keys.keys, last) is None:
             return last.generation
         if not waiting:
             self._do(grammar.generate(name, self._book, parent=str(parent) if parent else None))
@@ -131,7 +131,8 @@ def _scope(keys: KeyBook, domain: str) -> list[str]:
     if not _used(keys, domain):
         raise DraftRefused(
             f"rotate {domain}: it has no key in use",
-            f"make its first: keyceremony plan keys 'generate {domain}' 'activate {domain}.1'",
+            f"make one: keyceremony plan keys 'generate {domain}'"
+            f" 'activate {domain}.{grammar.newest(domain, keys) + 1}'",
         )
     found = [domain]
     for name in found:  # grows while it is walked through
@@ -155,8 +156,16 @@ def _rekeyed(
     """From which generation to which; numbers that nobody is given (an inner domain's) are stored nowhere."""
     for key in older:
         name = key.generation.domain
-        if key.state in _WORKING and not _is_invisible(state, name):
+        if key.state in _WORKING and not _is_invisible(state, name) and _lost_above(state.keys, key) is None:
             yield str(key.generation), str(targets[name])
+
+
+def _lost_above(keys: Mapping[Generation, KeyRecord], key: KeyRecord) -> Generation | None:
+    """A lost key on the way up, without which nothing is converted from this one or to it."""
+    above = keys.get(key.parent) if key.parent else None
+    if above is None or above.state is KeyState.LOST:
+        return key.parent
+    return _lost_above(keys, above)
 
 
 def _is_invisible(state: LedgerState, name: str) -> bool:
@@ -196,7 +205,15 @@ def _status(step: Stage, stage: Stage) -> str:
     return "done" if step < stage else "later"
 
 
-def _warnings(state: LedgerState, stage: Stage, rekeyed: Sequence[tuple[str, str]]) -> Iterator[str]:
+def _warnings(
+    state: LedgerState, stage: Stage, older: Sequence[KeyRecord], rekeyed: Sequence[tuple[str, str]]
+) -> Iterator[str]:
+    for key in older:
+        if key.state in _WORKING and (lost := _lost_above(state.keys, key)):
+            yield (
+                f"nothing can be re-keyed from {key.generation}: it stands on {lost}, which is lost;"
+                " its numbers are made anew from the resident code"
+            )
     if stage in (Stage.RESTRICT, Stage.RETIRE) and rekeyed:
         last = "; after this plan it cannot be done any more" if stage is Stage.RETIRE else ""
         yield f"make sure that the hub has re-keyed every number: {_arrows(rekeyed)}{last}"

@@ -51,15 +51,20 @@ def line(out: Console, text: str = "") -> None:
     out.print(visible(text), soft_wrap=True)
 
 
-def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> RenderableType:
-    """A simple table that also reads well in a pipe or on paper; in a transcript, a line for each cell."""
+def table(
+    title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], *, whole: Sequence[str] = ()
+) -> RenderableType:
+    """A simple table that also reads well in a pipe or on paper; in a transcript, a line for each cell.
+
+    ``whole``: headings of columns whose cells are never folded.
+    """
     if PLAIN:
         return Text("\n".join([title, *(fact for row in rows for fact in _facts(headings, row))]))
     made = Table(
         title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False
     )
     for heading in headings:
-        made.add_column(heading, overflow="fold")
+        made.add_column(heading, overflow="fold", no_wrap=heading in whole)
     for row in rows:
         made.add_row(*("\n".join(map(visible, cell.split("\n"))) for cell in row))
     return made

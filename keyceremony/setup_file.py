@@ -68,7 +68,7 @@ def load(path: Path) -> Setup:
     try:
         return msgspec.toml.decode(read(path), type=Setup)
     except (msgspec.MsgspecError, ValueError) as error:
-        raise SetupRefused(f"{path}: {error}", "docs/ceremony.md shows a whole set-up file") from None
+        raise SetupRefused(f"{path}: {error}", "docs/ceremony-guide.md shows a whole set-up file") from None
 
 
 def found(path: Path, setup: Setup) -> Found:

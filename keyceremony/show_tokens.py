@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from appliance.ledger.actions import Drill, EnrollBackup, RemoveBackup, Restore, TokenAction
 from appliance.ledger.book import Book
@@ -29,6 +29,7 @@ def details(action: TokenAction, state: LedgerState | None) -> Iterator[str]:
             old = f"{state.token_label}, serial {state.token_serial}" if state else "the present token"
             yield f"{old} → {action.token_label}, serial {action.token_serial}, empty until now"
             yield _copied(action.source, live, backups)
+            yield from _given_up(action, live)
             yield "the new token makes an identity key of its own; the backup token's signs this outcome"
         case Drill():
             yield f"scratch token {action.token_label}, serial {action.token_serial}, emptied again at the end"
@@ -40,6 +41,23 @@ def _copied(source: str | None, live: Iterable[KeyRecord], backups: Mapping[str,
         return "gets no copies now; keys made later are copied to it"
     names = [str(key.generation) for key in live if source in key.copies]
     return f"gets the copies of {label_of(backups, source)}: {', '.join(names) or 'none'}"
+
+
+def _given_up(action: Restore, live: Sequence[KeyRecord]) -> Iterator[str]:
+    """Each key that is lost for ever, with its state now, and the keys that are of no use without it."""
+    known = {str(key.generation): key for key in live}
+    for name in action.lost:
+        state = f" ({known[name].state} now)" if name in known else ""
+        yield f"GIVEN UP: {name}{state}: on no backup token; no number under it can ever be converted again"
+        if useless := [key for key in _standing_on(name, live) if key not in action.lost]:
+            yield f"UNUSABLE without {name}: {', '.join(useless)}"
+
+
+def _standing_on(name: str, live: Sequence[KeyRecord]) -> Iterator[str]:
+    for key in live:
+        if str(key.parent) == name:
+            yield str(key.generation)
+            yield from _standing_on(str(key.generation), live)
 
 
 def _left_without(action: RemoveBackup, live: Iterable[KeyRecord], demanded: int) -> Iterator[str]:

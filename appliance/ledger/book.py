@@ -6,7 +6,7 @@ showing a plan, the checks before a token is touched, and the folding of the led
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from appliance.ledger import certificate as certificates
@@ -30,7 +30,7 @@ from appliance.ledger.errors import CertificateInvalid, IllegalAction
 from appliance.ledger.keys import Effect, KeyBook, KeyRecord, Moment
 from appliance.ledger.roster import Roster, decode_certificate
 from appliance.ledger.state import BackupToken, LedgerState
-from appliance.ledger.states import KeyState
+from appliance.ledger.states import GONE
 from appliance.numbers.domains import Generation
 
 
@@ -90,7 +90,7 @@ class Book:
 
     def live(self) -> list[KeyRecord]:
         """The keys that are on the appliance's token, in order."""
-        return [key for _, key in sorted(self.keys.keys.items()) if key.state is not KeyState.DESTROYED]
+        return [key for _, key in sorted(self.keys.keys.items()) if key.state not in GONE]
 
     def _change_roster(self, action: ChangeRoster) -> Effect:
         if action.roster == self.roster:
@@ -129,16 +129,43 @@ class Book:
                 self._forget_copies(gone.serial)
                 return Effect(action_name(action), gone.label, "backup token", "lost" if action.lost else "emptied")
             case Restore():
-                self._require_free(action, action.token_serial)
-                self._require_complete(action, action.source)
-                before, self.token = self.token, _Token(action.token_label, action.token_serial)
-                return Effect(action_name(action), action.token_label, str(before), str(self.token))
+                return self._restore(action)
             case Drill():
                 self._require_free(action, action.token_serial)
                 self._require_copies(action, action.source)
                 before_drill = self.drills.get(action.source)
                 self.drills[action.source] = self.moment.at
                 return Effect(action_name(action), action.token_label, before_drill, "rehearsed and emptied again")
+
+    def _restore(self, action: Restore) -> Effect:
+        self._require_free(action, action.token_serial)
+        self._known_backup(action, action.source)
+        for text in action.lost:
+            self._lose(Generation.parse(text))
+        self._require_complete(action.source)
+        before, self.token = self.token, _Token(action.token_label, action.token_serial)
+        return Effect(action_name(action), action.token_label, str(before), str(self.token))
+
+    def _lose(self, generation: Generation) -> None:
+        try:
+            self.keys.lose(generation)
+        except IllegalAction as error:
+            raise IllegalAction(f"restore: lost: {error.reason}") from error
+
+    def _require_complete(self, source: str) -> None:
+        """Whatever has not been given up comes from the source, and what another token has is not given up."""
+        missing = [key for key in self.live() if source not in key.copies]
+        if elsewhere := [key for key in missing if key.copies]:
+            holders = ", ".join(sorted(frozenset().union(*(key.copies for key in elsewhere))))
+            raise IllegalAction(
+                f"restore: backup token {source} has no copy of {_names(elsewhere)};"
+                f" restore from one that has: {holders}"
+            )
+        if missing:
+            raise IllegalAction(
+                f"restore: no backup token has a copy of {_names(missing)};"
+                " name what is given up as lost, so that the others can be restored"
+            )
 
     def _enroll(self, action: EnrollBackup) -> Effect:
         self._require_free(action, action.token_serial)
@@ -177,11 +204,9 @@ class Book:
         if not any(source in key.copies for key in self.live()):
             raise IllegalAction(f"{action_name(action)}: backup token {source} has no copy of any key to rehearse with")
 
-    def _require_complete(self, action: TokenAction, source: str) -> None:
-        self._known_backup(action, source)
-        missing = [str(key.generation) for key in self.live() if source not in key.copies]
-        if missing:
-            raise IllegalAction(f"{action_name(action)}: backup token {source} has no copy of {', '.join(missing)}")
+
+def _names(keys: Iterable[KeyRecord]) -> str:
+    return ", ".join(str(key.generation) for key in keys)
 
 
 def require_no_token_key(state: LedgerState, roster: Roster) -> None:

@@ -96,15 +96,7 @@ class KeyBook:
         generation = Generation.parse(action.generation)
         record = self.keys.get(generation)
         before = record.state if record else None
-        try:
-            after = next_state(
-                action_name(action),
-                before,
-                is_current=self.current().get(generation.domain) == generation,
-                before_suspension=record.before_suspension if record else None,
-            )
-        except IllegalTransition as error:
-            raise IllegalAction(f"{generation}: {error}") from error
+        after = self._next(action_name(action), generation, record)
         if isinstance(action, Generate):
             record = self._new(generation, action, KeyRecord(generation, None, key_id, check_value, after))
         elif record is not None:
@@ -116,22 +108,30 @@ class KeyBook:
         return Effect(action_name(action), str(generation), before, after)
 
     def lose(self, generation: Generation) -> None:
-        """Give up a key that was on a lost token and is on no backup token; what stands on it stays as it is.
+        """A key is given up, gone with the token it was on; keys that stand on it stay as they are.
 
         Raises:
             IllegalAction: there is no such key, it is gone already, or a backup token has a copy.
         """
         record = self.keys.get(generation)
-        try:
-            after = next_state("lose", record.state if record else None, is_current=False)
-        except IllegalTransition as error:
-            raise IllegalAction(f"{generation}: {error}") from error
+        after = self._next("lose", generation, record)
         if record is None:  # the table lets only generate start from nothing
             raise IllegalAction(f"{generation}: no such key")
         if record.copies:
             holders = ", ".join(sorted(record.copies))
-            raise IllegalAction(f"lose: {generation}: backup token {holders} has a copy; it must not be given up")
+            raise IllegalAction(f"{generation} must not be given up: restore from a token that has it: {holders}")
         self.keys[generation] = self._moved(record, "lose", after)
+
+    def _next(self, action: str, generation: Generation, record: KeyRecord | None) -> KeyState:
+        try:
+            return next_state(
+                action,
+                record.state if record else None,
+                is_current=self.current().get(generation.domain) == generation,
+                before_suspension=record.before_suspension if record else None,
+            )
+        except IllegalTransition as error:
+            raise IllegalAction(f"{generation}: {error}") from error
 
     def _new(self, generation: Generation, action: Generate, bare: KeyRecord) -> KeyRecord:
         parent = self._check_new(generation, action.parent)

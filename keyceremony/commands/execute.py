@@ -125,6 +125,7 @@ def _desk(where: Where, prepared: Prepared, *, ask_pin: bool, pins: tuple[str, .
             f"token {named}: the plan is for token {acting.label}, serial {acting.serial}", "correct --token"
         )
     source = pin_source(where, named or acting.label, pins, so_pins, ask_pin)
+    source.gather(prepared.needs)
     return Desk(where.module, source, prepared.needs.names)
 
 

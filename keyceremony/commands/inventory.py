@@ -81,7 +81,7 @@ def _print(state: LedgerState, found: list[Finding], due: list[Reminder]) -> Non
     out = screen.console()
     rows = [[one.token, one.subject, one.status, one.key_id, one.text] for one in found]
     title = f"Inventory against ledger entry {state.sequence}"
-    out.print(screen.table(title, ["token", "object", "", "CKA_ID", ""], rows))
+    out.print(screen.table(title, ["token", "object", "", "CKA_ID", ""], rows, whole=["CKA_ID"]))
     for reminder in due:
         screen.line(out, f"{'!! ' if reminder.urgent else ''}{reminder.subject}: {reminder.text}")
     strange = sum(one.attention for one in found)

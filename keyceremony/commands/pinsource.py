@@ -13,6 +13,7 @@ from appliance.configuration import read_pin
 from keyceremony import secrets
 from keyceremony.commands.options import Where
 from keyceremony.errors import UsageProblem
+from keyceremony.needs import Needs
 
 _HELP = "may be repeated, for other tokens than the appliance's. Else it is asked for, once."
 with_pins = [
@@ -52,6 +53,13 @@ class PinSource:
         """The PIN of a token's security officer."""
         file, prompt = self.officers.get(label), f"Security officer's (SO) PIN of token {label}"
         return self._once("so", label, lambda: read_pin(file) if file else secrets.ask(prompt))
+
+    def gather(self, wanted: Needs) -> None:
+        """Read or ask for every PIN that is needed, so that no prompt comes in the middle of the work."""
+        for name in wanted.officers:
+            self.so(name.label)
+        for name in wanted.users:
+            self.user(name.label)
 
     def _once(self, who: str, label: str, get: Callable[[], str]) -> str:
         if (who, label) not in self._known:

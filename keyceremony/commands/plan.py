@@ -54,8 +54,8 @@ def genesis(setup: Path, where: Where, valid_days: int, out: Path | None) -> Non
     """Draft the first plan of a ledger from SETUP, a TOML file.
 
     SETUP names the appliance's token (label and serial number), the participants' cards, and, where the defaults do
-    not suit, thresholds, domains, policy and the rules about keys; docs/ceremony.md shows a whole one. The digest of
-    this plan is the trust anchor: it goes into the configuration of every machine that reads the ledger.
+    not suit, thresholds, domains, policy and the rules about keys; docs/ceremony-guide.md shows a whole one. The digest
+    of this plan is the trust anchor: it goes into the configuration of every machine that reads the ledger.
     """
     if where.ledger_if_given is not None and where.ledger.is_dir() and chain.length_of(files.read(where.ledger)):
         raise DraftRefused(

@@ -55,14 +55,22 @@ def remove(label: str, lost: bool, draft: Draft) -> None:
 @_label
 @_serial
 @_source
+@click.option(
+    "--give-up",
+    multiple=True,
+    metavar="DOMAIN.N",
+    help="A key that no backup token has: it is lost for ever. Repeatable.",
+)
 @drafting_options
-def restore(label: str, serial: str, source: str, draft: Draft) -> None:
+def restore(label: str, serial: str, source: str, give_up: tuple[str, ...], draft: Draft) -> None:
     """Draft recovery: a new, empty token takes the appliance token's place, with a backup token's copies.
 
-    For a token that is lost or broken. The backup token must have a copy of every key.
+    For a token that is lost or broken. The backup token must have a copy of every key; one that no backup token has
+    must be given up by name, and the quorum agrees to that as well.
     """
     state = draft.state()
-    draft.write(state, f"Restore to {label}", changes.restore(state, label=label, serial=serial, source=source))
+    action = changes.restore(state, label=label, serial=serial, source=source, give_up=give_up)
+    draft.write(state, f"Restore to {label}", action)
 
 
 @click.command(

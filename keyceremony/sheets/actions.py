@@ -100,12 +100,19 @@ class _Described:
             case Restore() if state is not None:
                 yield Field(t("field.source"), self.token(action.source))
                 yield Field(t("field.replaces"), t.token(state.token_label, state.token_serial))
+                if action.lost:
+                    yield Field(t("field.given_up"), "\n".join(self._given_up(action, state)))
             case Drill() if state is not None:
                 last = state.drills.get(action.source)
                 yield Field(t("field.source"), self.token(action.source))
                 yield Field(t("field.last_drill"), t.instant(last) if last else t("field.never"))
             case _:
                 pass
+
+    def _given_up(self, action: Restore, state: LedgerState) -> Iterator[str]:
+        for name in action.lost:
+            was = state.keys[Generation.parse(name)].state
+            yield self.t("field.lost_key", generation=name, state=self.t(f"state.{was}"))
 
     def _key(self, action: Action) -> Iterator[Field]:
         t = self.t

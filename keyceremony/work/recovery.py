@@ -9,7 +9,7 @@ from appliance.ledger.outcome import BackupEnrolled, BackupRemoved, CopiedKey, D
 from appliance.ledger.publickey import encode_transport_key
 from appliance.ledger.roster import encode_certificate
 from appliance.ledger.state import LedgerState
-from appliance.ledger.states import KeyState
+from appliance.ledger.states import GONE
 from appliance.token.token import Token
 from keyceremony.errors import ScratchNotEmpty
 from keyceremony.work import identity
@@ -43,7 +43,7 @@ def enroll(bench: Bench, action: EnrollBackup, state: LedgerState) -> BackupEnro
 
 
 def restore(bench: Bench, action: Restore, state: LedgerState) -> Restored:
-    """Every key of the ledger on the new appliance token, sealed; an identity key of its own; backups trusted again."""
+    """Every key not given up on the new appliance token, sealed; an identity key of its own; backups trusted again."""
     serial = action.token_serial
     transport = make_transport(bench, "1.transport", serial)
     keys = _from_backup(bench, action.source, transport, state, sealed=True)
@@ -94,7 +94,7 @@ def remove(bench: Bench, action: RemoveBackup, state: LedgerState) -> BackupRemo
 
 def copied(state: LedgerState, serial: str) -> list[KeyRecord]:
     """The keys that a backup token has a copy of, in order."""
-    live = [key for _, key in sorted(state.keys.items()) if key.state is not KeyState.DESTROYED]
+    live = [key for _, key in sorted(state.keys.items()) if key.state not in GONE]
     return [key for key in live if serial in key.copies]
 
 

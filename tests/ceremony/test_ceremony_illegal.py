@@ -96,6 +96,11 @@ def test_every_illegal_transition(
     _refused(unchanged, command, objects, "IllegalAction", f"action 1: {key}: {name}: the key is ")
 
 
+def _giving_up(stage: Stage, generation: str) -> Restore:
+    serials = stage.serials
+    return Restore(token_label="spare", token_serial=serials["spare"], source=serials["backup-1"], lost=(generation,))
+
+
 ILLEGAL: list[tuple[str, Callable[[Stage], tuple[Action, ...]], str]] = [
     ("a generation that exists", lambda s: (Generate(generation="sspin.B.2", parent="spin.1"),), "the key is active"),
     (
@@ -123,6 +128,8 @@ ILLEGAL: list[tuple[str, Callable[[Stage], tuple[Action, ...]], str]] = [
         lambda s: (Restore(token_label="backup-1", token_serial=s.serials["backup-1"], source=s.serials["backup-1"]),),
         "has a part in this ledger already",
     ),
+    ("a restore that gives up a key with a copy", lambda s: (_giving_up(s, "sspin.C.1"),), "must not be given up"),
+    ("a restore that gives up a key there is not", lambda s: (_giving_up(s, "sspin.F.1"),), "the key is not there"),
 ]
 
 

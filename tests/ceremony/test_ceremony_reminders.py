@@ -14,6 +14,7 @@ from appliance.ledger.actions import ChangePolicy, Ratify, Suspend
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.policy import KeyRules
 from appliance.ledger.roster import encode_certificate
+from appliance.ledger.states import KeyState
 from keyceremony.reminders import Reminder, reminders
 
 DAY = timedelta(days=1)
@@ -117,3 +118,22 @@ def replace_certificate(state: LedgerState, name: str, der: bytes) -> LedgerStat
         for one in state.roster.people
     )
     return replace(state, roster=ledgerkit.make_roster(people))
+
+
+def test_keys_that_no_single_backup_token_could_bring_back_are_named() -> None:
+    """A restore takes its keys from one backup token."""
+    book = paperkit.with_backup()
+    book.add([drill(B1)])
+    bare = {generation: replace(key, copies=frozenset()) for generation, key in book.state.keys.items()}
+    one = next(iter(bare))
+    missing = [text for kind, _, text in _texts(replace(book.state, keys=bare)) if kind == "recovery"]
+    assert len(missing) == 1 and missing[0].startswith("none has a copy of every key; ")
+    assert all(str(generation) in missing[0] for generation in bare)
+    held = {generation: replace(key, copies=frozenset({B1})) for generation, key in bare.items()}
+    assert not [kind for kind, _, _ in _texts(replace(book.state, keys=held)) if kind == "recovery"]
+    gone = {**held, one: replace(bare[one], state=KeyState.LOST)}
+    assert not [kind for kind, _, _ in _texts(replace(book.state, keys=gone)) if kind == "recovery"]
+
+
+def _texts(state: LedgerState) -> list[tuple[str, str, str]]:
+    return [(one.kind, one.subject, one.text) for one in reminders(state, FINISHED + DAY)]

@@ -13,7 +13,7 @@ from appliance.ledger.actions import ALONE, Action
 from appliance.ledger.errors import LedgerError
 from appliance.ledger.outcome import ActionResult, Outcome
 from appliance.ledger.roster import DEFAULT_THRESHOLDS
-from appliance.ledger.states import TRANSITIONS
+from appliance.ledger.states import TRANSITIONS, KeyState
 
 PROJECT = Path(__file__).resolve().parents[2]
 PAPER = (PROJECT / "docs" / "ledger.md").read_text(encoding="utf-8")
@@ -76,6 +76,10 @@ def test_every_result_is_explained_with_the_actions_it_belongs_to() -> None:
     assert set(of) == names(ActionResult)
     assert set().union(*of.values()) == names(Action)
     assert sum(map(len, of.values())) == len(names(Action))
+
+
+def test_every_state_is_explained() -> None:
+    assert [cells[0].strip("`") for cells in table("state")] == list(KeyState)
 
 
 def test_every_field_of_an_outcome_is_explained() -> None:

@@ -14,13 +14,14 @@ from appliance.ledger.actions import Action, Activate, Generate
 from appliance.ledger.errors import IllegalAction
 from appliance.ledger.fold import KeyRecord, LedgerState
 from appliance.ledger.keys import KeyBook
-from appliance.ledger.states import READABLE, TRANSITIONS, WRITABLE, IllegalTransition, KeyState, next_state
+from appliance.ledger.states import GONE, READABLE, TRANSITIONS, WRITABLE, IllegalTransition, KeyState, next_state
 from appliance.numbers.domains import Generation
 
 SUBJECT = Generation("sspin.B", 1)
 OTHER = Generation("sspin.B", 2)
 STATES: tuple[KeyState | None, ...] = (None, *KeyState)
-CELLS = list(product(TRANSITIONS, STATES, (False, True), (KeyState.ACTIVE, KeyState.DECRYPT_ONLY)))
+ACTIONS = [name for name in TRANSITIONS if name != "lose"]
+CELLS = list(product(ACTIONS, STATES, (False, True), (KeyState.ACTIVE, KeyState.DECRYPT_ONLY)))
 
 
 def record(generation: Generation, state: KeyState, activated: int, before: KeyState | None = None) -> KeyRecord:
@@ -73,6 +74,24 @@ def test_every_cell(book: Book, name: str, state: KeyState | None, current: bool
     assert now.keys.get(SUBJECT) is None or now.keys[SUBJECT].state is state, "the state before is untouched"
 
 
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("current", [False, True])
+def test_every_cell_of_the_move_that_is_no_action(book: Book, state: KeyState | None, current: bool) -> None:
+    """Only a restore makes it (test_ledger_lost.py)."""
+    assert not hasattr(actions, "Lose")
+    now = world(book.state, state, current, KeyState.ACTIVE)
+    keys = KeyBook(now.tree, now.keys)
+    if expected("lose", state, current, KeyState.ACTIVE) is None:
+        with pytest.raises(IllegalAction) as refusal:
+            keys.lose(SUBJECT)
+        assert refusal.value.reason.startswith(f"{SUBJECT}: lose: the key is ")
+        assert keys.keys == dict(now.keys)
+        return
+    keys.lose(SUBJECT)
+    assert (keys.keys[SUBJECT].state, keys.keys[SUBJECT].before_suspension) == (KeyState.LOST, None)
+    assert keys.current().get("sspin.B") == (OTHER if not current else None)
+
+
 def test_the_table_has_the_states_and_moves_of_the_design() -> None:
     moves = {
         (name, source.value if source else "-", row.target.value if row.target else "as before")
@@ -90,8 +109,10 @@ def test_the_table_has_the_states_and_moves_of_the_design() -> None:
         ("retire", "decrypt-only", "retired"),
         ("retire", "suspended", "retired"),
         ("destroy", "retired", "destroyed"),
+        *(("lose", state, "lost") for state in ("generated", "active", "decrypt-only", "suspended", "retired")),
     }
     assert WRITABLE < READABLE == {KeyState.ACTIVE, KeyState.DECRYPT_ONLY}
+    assert {KeyState.DESTROYED, KeyState.LOST} == GONE
     assert [name for name, row in TRANSITIONS.items() if row.forbids_current] == ["restrict"]
 
 

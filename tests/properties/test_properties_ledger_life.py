@@ -20,6 +20,7 @@ from appliance.ledger.actions import (
     Generate,
     Ratify,
     RemoveBackup,
+    Restore,
     Restrict,
     Resume,
     Retire,
@@ -29,7 +30,7 @@ from appliance.ledger.actions import (
 from appliance.ledger.errors import LedgerError
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.roster import Roster, encode_certificate
-from appliance.ledger.states import KeyState
+from appliance.ledger.states import GONE, KeyState
 
 SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 KINDS = (Activate, Restrict, Suspend, Ratify, Resume, Retire, Destroy)
@@ -69,7 +70,11 @@ def moves() -> dict[str, list[Action]]:
     for serial in BACKUPS:
         steps += [ledgerkit.enroll(serial, source) for source in (None, *BACKUPS)]
         steps += [RemoveBackup(token_serial=serial, lost=lost) for lost in (True, False)]
-        steps += [ledgerkit.restore(serial, target) for target in (ledgerkit.SERIAL, ledgerkit.NEW_TOKEN)]
+        steps += [
+            ledgerkit.restore(serial, target, lost)
+            for target in (ledgerkit.SERIAL, ledgerkit.NEW_TOKEN)
+            for lost in ((), ("sspin.B.1",))
+        ]
         steps.append(ledgerkit.drill(serial))
     steps += [ChangePolicy(policy=ledgerkit.make_policy(backups=copies)) for copies in range(4)]
     steps += [sector(name) for name in ("sspin.E", "sspin.G", "sspin.H")]
@@ -83,9 +88,17 @@ def moves() -> dict[str, list[Action]]:
 def draw_step(data: st.DataObject, state: LedgerState) -> Action:
     """Something legal if there is any of its kind, three times out of four; anything at all otherwise."""
     steps = moves()[data.draw(st.sampled_from(sorted(moves())))]
+    if isinstance(steps[0], Restore):
+        steps = [*steps, *(msgspec.structs.replace(step, lost=bare(state)) for step in steps)]
     if data.draw(st.integers(0, 3)):
         steps = [step for step in steps if legal(state, step)] or steps
     return data.draw(st.sampled_from(steps))
+
+
+def bare(state: LedgerState) -> tuple[str, ...]:
+    """The keys that are on no backup token."""
+    live = [(generation, key) for generation, key in sorted(state.keys.items()) if key.state not in GONE]
+    return tuple(str(generation) for generation, key in live if not key.copies)
 
 
 @cache
@@ -114,12 +127,13 @@ def after(state: LedgerState, step: Action) -> LedgerState | None:
 
 def require_sound(state: LedgerState) -> None:
     """What holds in every state there can be."""
-    gone = {KeyState.RETIRED, KeyState.DESTROYED}
+    ended = GONE | {KeyState.RETIRED}
     for generation, key in state.keys.items():
         assert key.generation == generation and generation.domain in state.tree
         assert key.copies <= set(state.backups), "copies are on enrolled backup tokens"
-        assert key.state is not KeyState.DESTROYED or not key.copies
-        assert key.parent is None or key.state in gone or state.keys[key.parent].state not in gone
+        assert key.state not in GONE or not key.copies
+        above = state.keys[key.parent].state if key.parent else KeyState.ACTIVE
+        assert key.state in ended or above not in ended or above is KeyState.LOST, "nothing stands on what was ended"
         assert (key.before_suspension is not None) == (key.state is KeyState.SUSPENDED)
         assert key.state is KeyState.SUSPENDED or not key.ratified
     for domain, generation in state.current.items():
@@ -141,7 +155,9 @@ def require_follows(before: LedgerState, now: LedgerState) -> None:
         later = now.keys[generation]
         same = (key.key_id, key.check_value, key.parent, key.origin)
         assert (later.key_id, later.check_value, later.parent, later.origin) == same
-        assert key.state is not KeyState.DESTROYED or later == key, "a destroyed key never comes back"
+        assert key.state not in GONE or later == key, "a key that is gone never comes back"
+        lost = later.state is KeyState.LOST and key.state is not KeyState.LOST
+        assert not lost or (now.restored == now.sequence and not key.copies), "a restore loses what has no copy"
         assert later.copies <= key.copies or set(now.backups) > set(before.backups), "copies come with a new token only"
 
 

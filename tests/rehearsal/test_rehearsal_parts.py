@@ -68,8 +68,8 @@ def test_place_time_title_and_mark_are_the_rehearsals_own() -> None:
         ),
         (RemoveBackup(token_serial="a", lost=True), RemoveBackup(token_serial="9", lost=True)),
         (
-            Restore(token_label="new", token_serial="c", source="b"),
-            Restore(token_label="REHEARSAL new", token_serial="5", source="1"),
+            Restore(token_label="new", token_serial="c", source="b", lost=("spin.2", "sspin.B.1")),
+            Restore(token_label="REHEARSAL new", token_serial="5", source="1", lost=("spin.2", "sspin.B.1")),
         ),
         (
             Drill(token_label="new", token_serial="c", source="b"),

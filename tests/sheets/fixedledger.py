@@ -485,6 +485,17 @@ def ledger() -> FixedLedger:
 
 
 @cache
+def given_up() -> FixedLedger:
+    """As far as the drill; then a key without a copy, and a recovery that gives it up (entry 13)."""
+    whole = ledger()
+    made = FixedLedger(dict(whole.files), whole.entries[:11], whole.anchor)
+    made.add(made.plan("写しのない鍵", Generate(generation="sspin.E.2", parent="spin.1")), NEWER)
+    action = Restore(token_label="kagimori-2", token_serial=NEW, source=VAULT_1, lost=("sspin.E.2",))
+    made.add(made.plan("装置の復元", action), NEWER)
+    return made
+
+
+@cache
 def rehearsal() -> FixedLedger:
     """A rehearsal's ledger, of one entry."""
     made = FixedLedger()

@@ -90,6 +90,14 @@ def test_a_restore_names_the_origin_of_every_key_and_explains_the_lost_flags() -
     assert "replaces kagimori (serial 0123456789abcdef)" in page.words
 
 
+def test_a_key_given_up_is_told_with_its_state_and_is_not_among_those_copied() -> None:
+    page = read(minutes_of(13, ledger=fixedledger.given_up()))
+    assert "GIVEN UP for ever sspin.E.2 (generated now): on no backup token" in page.words
+    assert "失われる鍵 sspin.E.2（現在：生成済）" in page.words
+    assert fixedledger.fixed_check_value("sspin.E.2") not in page.words
+    assert f"sspin.E.1 {fixedledger.fixed_check_value('sspin.E.1')}" in page.words
+
+
 def test_the_minutes_name_the_token_that_vouches() -> None:
     assert (
         dict(pairwise(english(12).text))["outcome signed by"] == "the identity key of vault-1 (serial 1111222233334444)"

@@ -110,6 +110,18 @@ def test_a_destruction_names_every_token_that_holds_the_key() -> None:
     assert any(step.endswith("the subject sspin.C.1.") for step in english(9).text)
 
 
+def test_what_a_restore_gives_up_is_told_in_both_languages_and_typed_by_everybody() -> None:
+    page = read(script_of(13, ledger=fixedledger.given_up()))
+    for text in (
+        "GIVEN UP for ever sspin.E.2 (generated now): on no backup token; no number under it can ever be converted",
+        "失われる鍵 sspin.E.2（現在：生成済）：どのバックアップトークンにも写しがなく、その番号は二度と変換できない",
+        "the subject kagimori-2 sspin.E.2.",
+        "求められた対象名 kagimori-2 sspin.E.2 を打ち込む",
+    ):
+        assert text in page.words, text
+    assert "GIVEN UP" not in english(12).words
+
+
 def test_steps_are_numbered_through() -> None:
     page = english(3)
     start = page.text.index("Preparing")
