@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import tokens
-from layout import APPLIANCE, LABELS, ROLES, Layout, Tools
+from layout import APPLIANCE, BACKUP, LABELS, PROJECT, ROLES, DemoError, Layout, Tools
 from running import Runner
 from steps import Steps
 
@@ -22,6 +24,9 @@ PEOPLE = (
 DOMAINS = ("common", "spin", *(f"sspin.{letter}" for letter in DEFAULT_SECTORS))
 
 _POLICY = """
+[keys]
+backups = 1
+
 [policy.numbering]
 pairs = [["resident", "common"], {pairs}]
 purposes = ["numbering", "linking"]
@@ -39,19 +44,27 @@ values_per_minute = 60_000_000
 
 
 def hold(layout: Layout, tools: Tools, runner: Runner, steps: Steps) -> None:
-    """Tokens, participants, genesis, and one plan that makes and activates a key for every domain."""
+    """Tokens, participants, genesis, a backup token, and one plan that makes and activates a key for every domain."""
     with steps.step("Tokens in SoftHSM2") as step:
         tokens.make(layout, tools, runner, LABELS)
-        step.result = f"{len(LABELS)}: the appliance's, and one for each person"
+        step.result = f"{len(LABELS)}: the appliance's, one for backup, and one for each person"
     with steps.step("Enrolment, each on their own token") as step:
         runner.both_hands(*(lambda p=p, n=n, r=r: _enroll(layout, tools, runner, p, n, r) for p, n, r in PEOPLE))
         step.result = "three officers (保安責任者) and the oversight body (監視機関)"
     with steps.step("Genesis of the ledger") as step:
         _found(layout, tools, runner)
         step.result = f"approved by {len(PEOPLE)} people, carried out"
+    with steps.step("Backup token enrolled, its transport key trusted by the SO") as step:
+        _enroll_backup(layout, tools, runner)
+        step.result = "from now on every key is copied to it before it is sealed"
     with steps.step("First keys, generated and activated in one plan") as step:
         approvers = _make_keys(layout, tools, runner)
-        step.result = f"{len(DOMAINS)} keys in the token, approved by {', '.join(approvers)}"
+        step.result = f"{len(DOMAINS)} keys in the token and on the backup token, approved by {', '.join(approvers)}"
+    with steps.step("Its script and its minutes, in Japanese and English") as step:
+        runner("keyceremony", "minutes", "3", "--out", layout.minutes, "--config", layout.config)
+        step.result = f"{_from_here(layout.script)} and {_from_here(layout.minutes)}: to be printed from a browser"
+    with steps.step("Inventory of both tokens against the ledger") as step:
+        step.result = _inventory(layout, runner)
     with steps.step("The whole ledger verified, without a token") as step:
         said = runner("keyceremony", "verify", "--config", layout.config)
         step.result = next(line for line in said.splitlines() if line.startswith("Verified")).removeprefix("Verified: ")
@@ -81,17 +94,47 @@ def _found(layout: Layout, tools: Tools, runner: Runner) -> None:
     _approve_and_execute(layout, tools, runner, plan, [person for person, _, _ in PEOPLE])
 
 
+def _enroll_backup(layout: Layout, tools: Tools, runner: Runner) -> None:
+    serial = tokens.serial(layout, tools, runner, BACKUP)
+    which = ["--label", BACKUP, "--serial", serial]
+    runner("keyceremony", "plan", "backup", "enroll", *which, "--config", layout.config)
+    plan = layout.ledger / "pending" / "000002.plan.json"
+    so_pin = ["--so-pin", f"{APPLIANCE}={layout.pin_file(APPLIANCE)}.so"]
+    _approve_and_execute(layout, tools, runner, plan, [person for person, _, _ in PEOPLE], so_pin)
+
+
 def _make_keys(layout: Layout, tools: Tools, runner: Runner) -> list[str]:
     actions = [action for domain in DOMAINS for action in (f"generate {domain}", f"activate {domain}.1")]
     title = "First keys: 共通番号, 国民ID and the sectors A to F"
     runner("keyceremony", "plan", "keys", *actions, "--title", title, "--config", layout.config)
-    plan = layout.ledger / "pending" / "000002.plan.json"
+    plan = layout.ledger / "pending" / "000003.plan.json"
+    runner("keyceremony", "script", plan, "--out", layout.script, "--config", layout.config)
     approvers = ["officer-1", "officer-2", "oversight-1"]
     _approve_and_execute(layout, tools, runner, plan, approvers)
     return approvers
 
 
-def _approve_and_execute(layout: Layout, tools: Tools, runner: Runner, plan: Path, people: list[str]) -> None:
+def _inventory(layout: Layout, runner: Runner) -> str:
+    """What was found; exit code 1 says that something is due, and in a demo recovery was never rehearsed.
+
+    Raises:
+        DemoError: something on a token is not as the ledger says.
+    """
+    options = ["--all", "--json", "--config", str(layout.config), *_backup_pin(layout)]
+    told = json.loads(runner("keyceremony", "inventory", *options, codes=(0, 1)))
+    if any(one["attention"] for one in told["findings"]):
+        raise DemoError("a token is not as the ledger says", f"which one is in {layout.log}")
+    due = ", ".join(one["kind"] for one in told["reminders"]) or "nothing"
+    return f"{len(told['findings'])} objects, each as the ledger says; due: {due}"
+
+
+def _backup_pin(layout: Layout) -> list[str]:
+    return ["--pin", f"{BACKUP}={layout.pin_file(BACKUP)}"]
+
+
+def _approve_and_execute(
+    layout: Layout, tools: Tools, runner: Runner, plan: Path, people: list[str], so_pin: Sequence[str] = ()
+) -> None:
     words = last_four(words_of(plan.read_bytes()))
 
     def approve(person: str) -> None:
@@ -99,7 +142,8 @@ def _approve_and_execute(layout: Layout, tools: Tools, runner: Runner, plan: Pat
         runner("keyceremony", "approve", plan, "--as", person, *_key(layout, tools, person), *how, token=person)
 
     runner.both_hands(*(lambda person=person: approve(person) for person in people))
-    runner("keyceremony", "execute", plan, "--config", layout.config, "--operator", "make demo")
+    pins = [*_backup_pin(layout), *so_pin]
+    runner("keyceremony", "execute", plan, *pins, "--config", layout.config, "--operator", "make demo")
 
 
 def _setup(layout: Layout, tools: Tools, runner: Runner) -> str:
@@ -137,6 +181,10 @@ directory = "audit"
     for role in ROLES:
         text += f'\n[[socket]]\nrole = "{role}"\npath = "{_relative(layout, role)}"\n'
     return text
+
+
+def _from_here(path: Path) -> Path:
+    return path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path
 
 
 def _relative(layout: Layout, role: str) -> Path:

@@ -18,8 +18,8 @@ from appliance.errors import KagimoriError
 
 PROJECT = Path(__file__).resolve().parents[2]
 ROLES = ("hub", "numbering")
-APPLIANCE = "appliance"  # its token; the others are the people's own
-LABELS = (APPLIANCE, "officer-1", "officer-2", "officer-3", "oversight-1")
+APPLIANCE, BACKUP = "appliance", "backup"  # the appliance's tokens; the others are the people's own
+LABELS = (APPLIANCE, BACKUP, "officer-1", "officer-2", "officer-3", "oversight-1")
 _MARK = "this folder belongs to the demo and is emptied by it"
 
 
@@ -63,9 +63,9 @@ class Layout:
         """SoftHSM's configuration for one token, which has a store of its own as a smart card would.
 
         SoftHSM fails to list a store in which another process is making an object, so the people, who work at
-        the same time, must not share one.
+        the same time, must not share one. The backup token is plugged in beside the appliance's.
         """
-        return self.folder / "softhsm" / label / "softhsm2.conf"
+        return self.folder / "softhsm" / (APPLIANCE if label == BACKUP else label) / "softhsm2.conf"
 
     @property
     def pins(self) -> Path:
@@ -86,6 +86,16 @@ class Layout:
     def summary(self) -> Path:
         """What happened, as JSON; written last."""
         return self.folder / "summary.json"
+
+    @property
+    def script(self) -> Path:
+        """The printed script of the ceremony of the first keys."""
+        return self.folder / "script.html"
+
+    @property
+    def minutes(self) -> Path:
+        """The minutes of that ceremony."""
+        return self.folder / "minutes.html"
 
     @property
     def log(self) -> Path:
@@ -150,7 +160,7 @@ class Layout:
         for name in ("pins", "cards", "sectors", "hub", "appliance", "appliance/state", "appliance/audit"):
             (self.folder / name).mkdir(mode=0o700)
         for label in LABELS:
-            (self.softhsm_conf(label).parent / "tokens").mkdir(mode=0o700, parents=True)
+            (self.softhsm_conf(label).parent / "tokens").mkdir(mode=0o700, parents=True, exist_ok=True)
             self.write_softhsm_conf(label)
 
     def write_softhsm_conf(self, label: str) -> None:

@@ -6,7 +6,7 @@ import os
 import shlex
 from pathlib import Path
 
-from layout import APPLIANCE, PROJECT, Layout, Tools
+from layout import APPLIANCE, BACKUP, PROJECT, Layout, Tools
 from rich.console import Console
 from rich.table import Table
 from running import shown
@@ -45,8 +45,16 @@ def explore(console: Console, layout: Layout, tools: Tools, *, serving: bool) ->
         "Read the ledger": [
             f"{keyceremony} status --config {config}",
             f"{keyceremony} verify --config {config}",
-            f"{keyceremony} show {ledger}/000002.authorization.cms --config {config}",
-            f"{_short(tools.openssl)} cms -verify -noverify -inform DER -in {ledger}/000002.outcome.cms",
+            f"{keyceremony} show {ledger}/000003.authorization.cms --config {config}",
+            f"{_short(tools.openssl)} cms -verify -noverify -inform DER -in {ledger}/000003.outcome.cms",
+        ],
+        "Read the script and the minutes of the first keys' ceremony (in a browser; they print on A4)": [
+            f"xdg-open {_short(layout.script)}",
+            f"xdg-open {_short(layout.minutes)}",
+        ],
+        "Compare both tokens with the ledger (exit code 1: recovery was never rehearsed)": [
+            f"SOFTHSM2_CONF={_short(layout.softhsm_conf(APPLIANCE))} {keyceremony} inventory --with {BACKUP}"
+            f" --pin {BACKUP}={_short(layout.pin_file(BACKUP))} --config {config}"
         ],
         f"List the token's keys (it asks for the PIN in {_short(layout.pin_file(APPLIANCE))})": [
             f"SOFTHSM2_CONF={_short(layout.softhsm_conf(APPLIANCE))} {_short(tools.pkcs11_tool)}"

@@ -32,11 +32,11 @@ class Runner:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
 
-    def __call__(self, name: str, *arguments: str | Path, token: str = APPLIANCE) -> str:
+    def __call__(self, name: str, *arguments: str | Path, token: str = APPLIANCE, codes: Sequence[int] = (0,)) -> str:
         """Run ``keyceremony …`` or ``appliance …`` to its end, where that token is plugged in; its standard output.
 
         Raises:
-            DemoError: it failed; names the command, its last words and the log.
+            DemoError: it ended with none of these codes; names the command, its last words and the log.
         """
         command = [*command_line(name), *map(str, arguments)]
         done = subprocess.run(
@@ -49,7 +49,7 @@ class Runner:
             check=False,
         )
         self.note(command, done.returncode, done.stdout + done.stderr)
-        if done.returncode:
+        if done.returncode not in codes:
             raise self.failure(f"{name} {arguments[0]}", done.stderr or done.stdout)
         return done.stdout
 

@@ -1,9 +1,10 @@
 """Runs the ceremony tool many times without importing it anew: ``python forkserver.py`` forks a process per request.
 
 A request is a line of JSON on standard input: ``args``, ``env``, ``cwd``, ``fault`` ([name, number] or null) and
-``kill`` ([line of the journal, "before" or "after"] or null). The answer is a line with ``code`` (negative: the signal
-that ended it), ``out``, ``err``, ``lines`` (how many the journal got) and ``error`` (the name of what was raised). The
-server itself never touches PKCS#11, so every child starts as a new process would.
+``kill`` ([line of the journal, "before" or "after"] or null); with ``terminal`` (a path) it is run at that terminal.
+The answer is a line with ``code`` (negative: the signal that ended it), ``out``, ``err``, ``lines`` (how many the
+journal got) and ``error`` (the name of what was raised). The server itself never touches PKCS#11, so every child starts
+as a new process would.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         _, status = os.waitpid(child, 0)
         return {
             "code": os.waitstatus_to_exitcode(status),
-            "out": out.read_text(errors="replace"),
-            "err": err.read_text(errors="replace"),
+            "out": out.read_text(errors="replace") if out.exists() else "",
+            "err": err.read_text(errors="replace") if err.exists() else "",
             "lines": int(count.read_text()) if count.exists() else 0,
             "error": error.read_text() if error.exists() else "",
         }
@@ -49,9 +50,12 @@ def _run(request: dict[str, Any], out: Path, err: Path, count: Path) -> None:
     """The child; never returns."""
     code = 70
     try:
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(os.open(out, os.O_WRONLY | os.O_CREAT), 1)
-        os.dup2(os.open(err, os.O_WRONLY | os.O_CREAT), 2)
+        if request.get("terminal"):
+            _sit_down(request["terminal"])
+        else:
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.dup2(os.open(out, os.O_WRONLY | os.O_CREAT), 1)
+            os.dup2(os.open(err, os.O_WRONLY | os.O_CREAT), 2)
         os.environ.clear()
         os.environ.update(request["env"])
         os.chdir(request["cwd"])
@@ -66,6 +70,17 @@ def _run(request: dict[str, Any], out: Path, err: Path, count: Path) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _sit_down(terminal: str) -> None:
+    """The terminal becomes the process's own, as if it had been started there."""
+    os.setsid()
+    controlling = os.open(terminal, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(controlling, descriptor)
+    sys.stdin = os.fdopen(0, encoding="utf-8")
+    sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8")
+    sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8")
 
 
 def _note_errors(error: Path) -> None:

@@ -170,7 +170,7 @@ def test_openssl_accepts_every_file_of_the_ledger_and_prints_the_json(demo: Demo
     openssl = str(softhsm()["KAGIMORI_OPENSSL"])
     found = sorted((demo.folder / "appliance" / "ledger").glob("*.cms"))
     assert [path.name for path in found] == [
-        f"{n:06}.{kind}.cms" for n in (1, 2) for kind in ("authorization", "outcome")
+        f"{n:06}.{kind}.cms" for n in (1, 2, 3) for kind in ("authorization", "outcome")
     ]
     for path in found:
         done = subprocess.run(
@@ -183,30 +183,46 @@ def test_openssl_accepts_every_file_of_the_ledger_and_prints_the_json(demo: Demo
 
 
 def test_pkcs11_tool_lists_the_keys_as_they_should_be(demo: Demo) -> None:
-    pin = (demo.folder / "pins" / "appliance").read_text().strip()
+    for label in ("appliance", "backup"):
+        keys = _secret_keys(demo, label)
+        labels = {re.search(r"label:\s+(\S+)", key)[1] for key in keys}  # type: ignore[index]
+        assert labels == {"common.1", "spin.1", *(f"sspin.{letter}.1" for letter in "ABCDEF")}
+        access = "sensitive, always sensitive, local" if label == "appliance" else "sensitive, extractable"
+        for key in keys:
+            assert re.search(r"Usage:\s+encrypt\n", key), key
+            assert re.search(rf"Access:\s+{access}\n", key), key
+
+
+def _secret_keys(demo: Demo, label: str) -> list[str]:
+    pin = (demo.folder / "pins" / label).read_text().strip()
     paths = softhsm()
     command = [str(paths["KAGIMORI_PKCS11_TOOL"]), "--module", str(paths["KAGIMORI_SOFTHSM_MODULE"])]
     done = subprocess.run(
-        [*command, "--token-label", "appliance", "--login", "--pin", pin, "--list-objects", "--type", "secrkey"],
+        [*command, "--token-label", label, "--login", "--pin", pin, "--list-objects", "--type", "secrkey"],
         env={**os.environ, "SOFTHSM2_CONF": str(demo.folder / "softhsm" / "appliance" / "softhsm2.conf")},
         capture_output=True,
         text=True,
         check=True,
     )
-    keys = done.stdout.split("Secret Key Object")[1:]
-    labels = {re.search(r"label:\s+(\S+)", key)[1] for key in keys}  # type: ignore[index]
-    assert labels == {"common.1", "spin.1", *(f"sspin.{letter}.1" for letter in "ABCDEF")}
-    for key in keys:
-        assert re.search(r"Usage:\s+encrypt\n", key), key
-        assert re.search(r"Access:\s+sensitive, always sensitive, never extractable, local\n", key), key
+    return done.stdout.split("Secret Key Object")[1:]
+
+
+def test_script_and_minutes_are_there_in_both_languages(demo: Demo) -> None:
+    for name, titles in (
+        ("script", ("鍵セレモニー手順書", "Key ceremony script")),
+        ("minutes", ("鍵セレモニー議事録", "Minutes of a")),
+    ):
+        page = (demo.folder / f"{name}.html").read_text("utf-8")
+        assert "First keys" in page
+        assert all(title in page for title in titles), name
 
 
 def test_pins_are_nowhere_but_in_their_files(demo: Demo) -> None:
     files = sorted((demo.folder / "pins").iterdir())
-    assert len(files) == 10
+    assert len(files) == 12
     assert {path.stat().st_mode & 0o777 for path in files} == {0o400}
     pins = [path.read_bytes().strip() for path in files]
-    assert len(set(pins)) == 10
+    assert len(set(pins)) == 12
     others = [p for p in demo.folder.rglob("*") if p.is_file() and p.parent.name != "pins" and "tokens" not in p.parts]
     assert len(others) > 15
     for path in others:

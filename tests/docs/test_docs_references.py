@@ -39,9 +39,10 @@ def test_cited_files_exist(document: Path) -> None:
 
 
 def _command_lines(document: Path) -> Iterator[list[str]]:
-    """The commands in a document's shell blocks, continuation lines joined, comments and prompts dropped."""
+    """The commands in a document's shell blocks, continuation lines joined, comments, prompts and output dropped."""
     for block in FENCE.findall(document.read_text(encoding="utf-8")):
-        for line in block.replace("\\\n", " ").splitlines():
+        lines = block.replace("\\\n", " ").splitlines()
+        for line in [line for line in lines if line.startswith("$ ")] or lines:
             text = line.strip().removeprefix("$ ")
             if text.startswith(("make ", "appliance ", "keyceremony ", ".venv/bin/")):
                 yield shlex.split(text, comments=True)
