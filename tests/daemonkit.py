@@ -252,7 +252,7 @@ def rich_policy(domains: Sequence[DomainSpec]) -> Policy:
 
 def rich_world(folder: Path) -> World:
     """sspin.F has no key; sspin.C.2 is only generated; sspin.D.1 is decrypt-only, sspin.D.2 current."""
-    from keyceremony import setup_file
+    from keyceremony.plans import setup_file
 
     domains = setup_file.default_specs()
     world = build_world(folder, domains=domains, policy=rich_policy(domains), keys=MADE)

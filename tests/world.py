@@ -21,9 +21,12 @@ from appliance.ledger.actions import DomainSpec, Found
 from appliance.ledger.plan import Plan
 from appliance.ledger.policy import Policy, RoleRule
 from appliance.ledger.roster import DEFAULT_THRESHOLDS, Person, Role, Roster
-from keyceremony import cards, drafting, enroll, papers, setup_file, workspace
-from keyceremony.approve import approve
-from keyceremony.signers import PemSigner
+from keyceremony import workspace
+from keyceremony.people import cards, enroll
+from keyceremony.people.signers import PemSigner
+from keyceremony.plans import drafting, setup_file
+from keyceremony.table import papers
+from keyceremony.table.approve import approve
 
 PROJECT = Path(__file__).resolve().parent.parent
 TOKEN_LABEL = "kagimori-test"

@@ -12,14 +12,16 @@ from appliance.ledger import cms, quorum
 from appliance.ledger.errors import naming
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.plan import parse as parse_plan
-from keyceremony import approve as approving
-from keyceremony import papers, refusals, screen, show, workspace
+from keyceremony import screen, workspace
 from keyceremony.commands.drafts import example
 from keyceremony.commands.options import PATH, OwnKey, Where, with_own_key, with_where
 from keyceremony.commands.ownsigner import own_signer
-from keyceremony.deciders import Decider, deciders, named
 from keyceremony.errors import NotInRoster
-from keyceremony.papers import Paper
+from keyceremony.showing import show
+from keyceremony.table import approve as approving
+from keyceremony.table import papers, refusals
+from keyceremony.table.deciders import Decider, deciders, named
+from keyceremony.table.papers import Paper
 
 _as = click.option("--as", "person_id", required=True, metavar="ID", help="Who you are in the roster, officer-1 say.")
 

@@ -15,9 +15,12 @@ from rich.console import Console
 from appliance.ledger.actions import Action
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.plan import Plan
-from keyceremony import drafting, papers, screen, show_actions, workspace
+from keyceremony import screen, workspace
 from keyceremony.commands.options import PATH, Command, Where, with_where
 from keyceremony.errors import DraftRefused
+from keyceremony.plans import drafting
+from keyceremony.showing import show_actions
+from keyceremony.table import papers
 
 out_option = click.option(
     "--out", type=PATH, metavar="FILE", help="Write the plan there instead of the pending folder."

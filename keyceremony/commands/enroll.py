@@ -9,9 +9,10 @@ import msgspec
 
 from appliance.ledger.roster import Person, PersonId, Role
 from appliance.ledger.text import require_line
-from keyceremony import cards, enroll, screen, secrets
+from keyceremony import screen
 from keyceremony.commands.options import PATH, OwnKey, Where, with_own_key, with_where
 from keyceremony.errors import UsageProblem
+from keyceremony.people import cards, enroll, secrets
 from keyceremony.workspace import check_absent
 
 

@@ -17,15 +17,17 @@ import click
 
 from appliance.ledger.state import LedgerState
 from appliance.ledger.text import require_line
-from keyceremony import execute as executing
-from keyceremony import papers, recover, screen, undo, workspace
+from keyceremony import screen, workspace
+from keyceremony.act import execute as executing
+from keyceremony.act import recover, undo
+from keyceremony.act.desk import Desk
+from keyceremony.act.execute import Run
+from keyceremony.act.prepare import Prepared, prepare
 from keyceremony.commands.options import PATH, Where, with_where
 from keyceremony.commands.pinsource import pin_source, taking_pins
 from keyceremony.commands.progress import progress
-from keyceremony.desk import Desk
 from keyceremony.errors import ExecutionFailed, UsageProblem
-from keyceremony.execute import Run
-from keyceremony.prepare import Prepared, prepare
+from keyceremony.table import papers
 
 _where = with_where("config", "ledger", "anchor", "module", "token", "pin_file")
 

@@ -13,9 +13,11 @@ from appliance.ledger.chain import Entry
 from appliance.ledger.errors import LedgerUnreadable
 from appliance.ledger.rollback import Seen, require_not_behind
 from appliance.ledger.text import render_instant
-from keyceremony import screen, show_state, status_json
+from keyceremony import screen
 from keyceremony.commands.options import Where, with_where
 from keyceremony.errors import UsageProblem
+from keyceremony.looking import status_json
+from keyceremony.showing import show_state
 
 _SEEN = re.compile(r"(?P<sequence>[0-9]{1,6}):(?P<head>[0-9a-f]{64})", re.ASCII)
 

@@ -10,14 +10,16 @@ from typing import Any
 import click
 
 from appliance.ledger.state import LedgerState
-from keyceremony import inventory, papers, screen
-from keyceremony import journal as journals
+from keyceremony import screen
+from keyceremony.act import journal as journals
+from keyceremony.act.desk import Desk, Name
 from keyceremony.commands.options import Where, with_where
 from keyceremony.commands.pinsource import pin_source, taking_pins
-from keyceremony.desk import Desk, Name
 from keyceremony.errors import UsageProblem
-from keyceremony.inventory import Finding
-from keyceremony.reminders import Reminder, reminders
+from keyceremony.looking import inventory
+from keyceremony.looking.inventory import Finding
+from keyceremony.looking.reminders import Reminder, reminders
+from keyceremony.table import papers
 
 ATTENTION = 1
 

@@ -17,8 +17,8 @@ import click
 
 from appliance import configuration
 from appliance.token.token import Token
-from keyceremony import secrets
 from keyceremony.errors import UsageProblem
+from keyceremony.people import secrets
 
 T = TypeVar("T")
 Command = Callable[..., Any]

@@ -9,10 +9,10 @@ from pathlib import Path
 from appliance.ledger import cms
 from appliance.token.errors import KeyMissing
 from appliance.token.token import Token
-from keyceremony import secrets, signers
 from keyceremony.commands.options import OwnKey, Where
-from keyceremony.deciders import Decider
 from keyceremony.errors import KeyNotTheirs
+from keyceremony.people import secrets, signers
+from keyceremony.table.deciders import Decider
 
 
 @contextmanager

@@ -16,9 +16,11 @@ import msgspec
 from appliance.configuration import read_pin
 from appliance.ledger.roster import PersonId
 from appliance.token import pins
-from keyceremony import pincontrol, pinshares, pinterminal, screen, secrets, workspace
+from keyceremony import screen, workspace
 from keyceremony.commands.options import PATH, Where, with_where
 from keyceremony.errors import ShareRefused, UsageProblem
+from keyceremony.people import secrets
+from keyceremony.pin import pincontrol, pinshares, pinterminal
 
 _serial = click.option("--serial", metavar="S", help="Its serial number, should two tokens have one label.")
 _LOGIN = (

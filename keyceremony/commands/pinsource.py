@@ -10,10 +10,10 @@ from typing import Any
 import click
 
 from appliance.configuration import read_pin
-from keyceremony import secrets
+from keyceremony.act.needs import Needs
 from keyceremony.commands.options import Where
 from keyceremony.errors import UsageProblem
-from keyceremony.needs import Needs
+from keyceremony.people import secrets
 
 _HELP = "may be repeated, for other tokens than the appliance's. Else it is asked for, once."
 with_pins = [
@@ -39,7 +39,7 @@ def taking_pins(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @dataclass
 class PinSource:
-    """Shaped like `keyceremony.desk.Pins`. Each PIN is read or asked for once and kept until the command ends."""
+    """Shaped like `keyceremony.act.desk.Pins`. Each PIN is read or asked for once and kept until the command ends."""
 
     users: Mapping[str, Path]
     officers: Mapping[str, Path]

@@ -8,13 +8,14 @@ from pathlib import Path
 import click
 
 from appliance.ledger import chain, files
-from keyceremony import drafting, screen
-from keyceremony import rotation as rotating
+from keyceremony import screen
 from keyceremony.commands import plan_changes, plan_tokens
 from keyceremony.commands.drafts import Draft, create, drafting_options, example, out_option, tell, valid_option
 from keyceremony.commands.options import PATH, Where, with_where
 from keyceremony.errors import DraftRefused
-from keyceremony.rotation import Rotation
+from keyceremony.plans import drafting
+from keyceremony.plans import rotation as rotating
+from keyceremony.plans.rotation import Rotation
 
 _KEYS_HELP = """Draft a plan of key actions, carried out in the order given, all or none.
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from appliance.ledger.actions import ChangePolicy, ChangeRoster
-from keyceremony import changes, new_roster, policy_file, screen
+from keyceremony import screen
 from keyceremony.commands.drafts import Draft, drafting_options, example, untitled_options
 from keyceremony.commands.options import PATH
 from keyceremony.errors import UsageProblem
-from keyceremony.new_roster import Edits
+from keyceremony.plans import changes, new_roster, policy_file
+from keyceremony.plans.new_roster import Edits
 
 
 @click.command(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from keyceremony import changes
 from keyceremony.commands.drafts import Draft, drafting_options, example
+from keyceremony.plans import changes
 
 _label = click.option("--label", required=True, metavar="L", help="The label of the token.")
 _serial = click.option("--serial", required=True, metavar="S", help="Its serial number.")

@@ -11,13 +11,14 @@ import click
 
 from appliance.ledger.errors import LedgerIncomplete, LedgerUnreadable
 from appliance.ledger.keys import Effect
-from keyceremony import papers, screen, workspace
+from keyceremony import screen, workspace
 from keyceremony.commands import rehearsing
 from keyceremony.commands.options import PATH, Where, with_where
 from keyceremony.errors import UsageProblem
-from keyceremony.papers import Paper
 from keyceremony.rehearsal import conduct, folder, original, report, tokens
 from keyceremony.rehearsal.original import Scene
+from keyceremony.table import papers
+from keyceremony.table.papers import Paper
 
 _EXAMPLE = "Example: keyceremony rehearse ledger/pending/000007.plan.json --config kagimori.toml"
 

@@ -11,10 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from appliance.ledger.chain import Entry
 from appliance.ledger.keys import Effect
 from keyceremony import screen
-from keyceremony.papers import Paper
 from keyceremony.rehearsal.events import Began, Step
 from keyceremony.rehearsal.original import Scene
 from keyceremony.rehearsal.report import Translation
+from keyceremony.table.papers import Paper
 
 
 class _Bar:

@@ -11,12 +11,13 @@ import click
 
 from appliance.ledger import chain, files
 from appliance.ledger.errors import LedgerUnreadable
-from keyceremony import papers, screen, workspace
+from keyceremony import screen, workspace
 from keyceremony.commands.options import PATH, Where, with_where
 from keyceremony.errors import UsageProblem
 from keyceremony.sheets import minutes, script
 from keyceremony.sheets.steps import Commands
 from keyceremony.sheets.wording import LANGUAGES, Language
+from keyceremony.table import papers
 
 _language = click.option(
     "--lang",

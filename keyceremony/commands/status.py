@@ -12,12 +12,15 @@ from appliance.ledger.fold import LedgerState
 from appliance.ledger.quorum import Tally
 from appliance.ledger.text import render_instant
 from appliance.token.token import Token
-from keyceremony import screen, secrets, show, show_state, status_json
-from keyceremony import status as surveying
+from keyceremony import screen
 from keyceremony.commands.drafts import example
 from keyceremony.commands.options import Where, with_where
-from keyceremony.orphans import orphans
-from keyceremony.status import Pending, Survey
+from keyceremony.looking import status as surveying
+from keyceremony.looking import status_json
+from keyceremony.looking.orphans import orphans
+from keyceremony.looking.status import Pending, Survey
+from keyceremony.people import secrets
+from keyceremony.showing import show, show_state
 
 
 @click.command("status", epilog=example("keyceremony status"))

@@ -10,12 +10,15 @@ import click
 
 from appliance.errors import KagimoriError
 from appliance.ledger import chain
-from keyceremony import collect as collecting
-from keyceremony import notes, papers, refusals, renewal, screen, show_actions, staging, workspace
+from keyceremony import screen, workspace
 from keyceremony.commands.drafts import create, example, tell
 from keyceremony.commands.options import PATH, Where, with_where
 from keyceremony.errors import CollectionIncomplete, RenewalRefused, UsageProblem
-from keyceremony.papers import Paper
+from keyceremony.plans import renewal
+from keyceremony.showing import show_actions
+from keyceremony.table import collect as collecting
+from keyceremony.table import notes, papers, refusals, staging
+from keyceremony.table.papers import Paper
 
 _where = with_where("config", "ledger", "anchor")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from appliance.ledger.actions import Drill, EnrollBackup, Found, Restore
 from appliance.ledger.plan import Plan
-from keyceremony.desk import Name
+from keyceremony.act.desk import Name
 
 MARK = "REHEARSAL"
 _LABEL_BYTES = 32  # PKCS#11 v2.40 base specification, section 3.2, CK_TOKEN_INFO: label

@@ -12,9 +12,9 @@ from appliance.ledger.keys import Effect, Moment
 from appliance.ledger.plan import Plan
 from appliance.ledger.state import LedgerState
 from keyceremony.errors import PlanRefused
-from keyceremony.papers import Paper
 from keyceremony.rehearsal import compare
 from keyceremony.rehearsal.compare import Sight
+from keyceremony.table.papers import Paper
 
 
 @dataclass(frozen=True)

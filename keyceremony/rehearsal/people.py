@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from appliance.ledger import certificate, cms, quorum
 from appliance.ledger.plan import Plan
 from appliance.ledger.roster import Person, Roster, encode_certificate
+from keyceremony.people.signers import PemSigner, public_key_info
 from keyceremony.rehearsal.cast import MARK
-from keyceremony.signers import PemSigner, public_key_info
 
 _VALID = timedelta(days=2)  # longer than any plan of a rehearsal, and soon of no use to anybody
 

@@ -11,23 +11,24 @@ from appliance.configuration import read_pin
 from appliance.ledger.actions import Action, action_name, subject_of
 from appliance.ledger.plan import NO_PREVIOUS, Plan
 from appliance.ledger.state import LedgerState
-from keyceremony import execute as executing
-from keyceremony import papers, workspace
-from keyceremony.desk import Desk, Name
-from keyceremony.execute import Run
-from keyceremony.prepare import prepare
+from keyceremony import workspace
+from keyceremony.act import execute as executing
+from keyceremony.act.desk import Desk, Name
+from keyceremony.act.execute import Run
+from keyceremony.act.prepare import prepare
 from keyceremony.rehearsal import translate
 from keyceremony.rehearsal.cast import MARK, StandIn, token_of
 from keyceremony.rehearsal.events import Began, Event, Step
 from keyceremony.rehearsal.folder import Folder
 from keyceremony.rehearsal.people import Troupe
+from keyceremony.table import papers
 
 TOOL = "keyceremony rehearse"
 
 
 @dataclass(frozen=True)
 class FolderPins:
-    """Shaped like `keyceremony.desk.Pins`: the throw-away tokens' PINs, from the rehearsal's folder."""
+    """Shaped like `keyceremony.act.desk.Pins`: the throw-away tokens' PINs, from the rehearsal's folder."""
 
     folder: Folder
     entries: Mapping[str, int]

@@ -17,7 +17,7 @@ from appliance.ledger.actions import Action, ChangeRoster, Drill, EnrollBackup, 
 from appliance.ledger.plan import Plan
 from appliance.ledger.roster import Person, Roster
 from appliance.ledger.text import render_instant
-from keyceremony.desk import Name
+from keyceremony.act.desk import Name
 from keyceremony.rehearsal.cast import MARK, marked
 
 VALID = timedelta(days=1)

@@ -12,7 +12,7 @@ from appliance.numbers.formats import BASE36, DECIMAL
 from keyceremony.sheets import people
 from keyceremony.sheets.blocks import Code, Table
 from keyceremony.sheets.wording import Wording
-from keyceremony.show_policy import names
+from keyceremony.showing.show_policy import names
 
 _ALPHABETS = {BASE36: "0-9A-Z", DECIMAL: "0-9"}
 

@@ -13,7 +13,6 @@ from appliance.ledger.chain import Entry
 from appliance.ledger.cms import verify as verify_cms
 from appliance.ledger.state import LedgerState
 from appliance.ledger.text import parse_instant, render_instant
-from keyceremony.papers import Paper, person_in
 from keyceremony.sheets import actions, people
 from keyceremony.sheets.blocks import Block, Code, Field, Result, Table
 from keyceremony.sheets.page import Running, Sheet, render
@@ -22,6 +21,7 @@ from keyceremony.sheets.results import maker, results
 from keyceremony.sheets.script import running
 from keyceremony.sheets.steps import openssl_verify
 from keyceremony.sheets.wording import Language, Wording
+from keyceremony.table.papers import Paper, person_in
 from keyceremony.words import groups, words_of
 
 

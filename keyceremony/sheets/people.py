@@ -9,7 +9,7 @@ from appliance.ledger import quorum
 from appliance.ledger.plan import Plan
 from appliance.ledger.roster import Person, Role
 from appliance.ledger.state import LedgerState
-from keyceremony.cards import fingerprint_words
+from keyceremony.people.cards import fingerprint_words
 from keyceremony.sheets.wording import Wording
 from keyceremony.words import groups
 

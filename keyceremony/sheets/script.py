@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 from appliance.ledger.plan import Plan
 from appliance.ledger.state import LedgerState
-from keyceremony.desk import Name
-from keyceremony.needs import needs
-from keyceremony.papers import Paper
+from keyceremony.act.desk import Name
+from keyceremony.act.needs import needs
 from keyceremony.sheets import actions, people, steps
 from keyceremony.sheets.blocks import Block, Code, Field
 from keyceremony.sheets.page import Running, Sheet, render
 from keyceremony.sheets.people import Body, Signatory
 from keyceremony.sheets.steps import Commands, Phase
 from keyceremony.sheets.wording import Language, Wording
+from keyceremony.table.papers import Paper
 from keyceremony.words import groups
 
 

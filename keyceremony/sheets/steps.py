@@ -10,13 +10,13 @@ from importlib import metadata
 from appliance.ledger import chain
 from appliance.ledger.actions import Generate
 from appliance.ledger.state import LedgerState
-from keyceremony.approve import grave_subjects
-from keyceremony.deciders import Decider, deciders
-from keyceremony.needs import Needs, needs
-from keyceremony.papers import Paper
+from keyceremony.act.needs import Needs, needs
 from keyceremony.sheets import people
 from keyceremony.sheets.blocks import Code, Table
 from keyceremony.sheets.wording import Wording
+from keyceremony.table.approve import grave_subjects
+from keyceremony.table.deciders import Decider, deciders
+from keyceremony.table.papers import Paper
 from keyceremony.words import groups
 
 

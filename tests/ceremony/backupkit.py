@@ -16,7 +16,8 @@ from ceremonykit import Stage
 from appliance.ledger import plan as plans
 from appliance.ledger.actions import Action, Activate, EnrollBackup, Generate, Restrict, Retire, Suspend
 from appliance.ledger.text import render_instant
-from keyceremony import papers, workspace
+from keyceremony import workspace
+from keyceremony.table import papers
 from tests.world import init_token
 
 SPARES = ("backup-1", "backup-2", "spare", "scratch")

@@ -23,9 +23,10 @@ from typing import Any
 
 from appliance.ledger import chain, cms, files
 from appliance.ledger.fold import LedgerState
-from keyceremony import cards, enroll, papers
-from keyceremony.approve import grave_subjects
-from keyceremony.signers import PemSigner
+from keyceremony.people import cards, enroll
+from keyceremony.people.signers import PemSigner
+from keyceremony.table import papers
+from keyceremony.table.approve import grave_subjects
 from keyceremony.words import last_four
 from tests.world import PROJECT, init_token, softhsm
 

@@ -21,7 +21,7 @@ import saboteur
 
 from appliance import commandline
 from keyceremony import cli
-from keyceremony.journal import Journal
+from keyceremony.act.journal import Journal
 
 
 def _serve() -> None:

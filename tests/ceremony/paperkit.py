@@ -18,8 +18,10 @@ from appliance.ledger.actions import Action
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.plan import Plan
 from appliance.ledger.roster import Person
-from keyceremony import cards, cli, papers, pkcs8
-from keyceremony.papers import Paper
+from keyceremony import cli
+from keyceremony.people import cards, pkcs8
+from keyceremony.table import papers
+from keyceremony.table.papers import Paper
 from keyceremony.words import last_four
 
 PASSPHRASE = "correct horse battery staple"

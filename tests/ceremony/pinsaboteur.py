@@ -11,8 +11,9 @@ from typing import Any
 from pkcs11 import exceptions
 
 from appliance.token import pins
-from keyceremony import cli, pinshares, workspace
+from keyceremony import cli, workspace
 from keyceremony.errors import FileProblem
+from keyceremony.pin import pinshares
 
 FAULT = sys.argv[1]
 

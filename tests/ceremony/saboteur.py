@@ -14,8 +14,9 @@ from typing import Any
 from appliance.ledger import files
 from appliance.token.errors import TokenRefused, TokenUnavailable
 from appliance.token.token import Token
-from keyceremony import staging, workspace
-from keyceremony.work import keys
+from keyceremony import workspace
+from keyceremony.act.work import keys
+from keyceremony.table import staging
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 LOST = TokenUnavailable("the token was pulled out", "put it back")

@@ -13,7 +13,8 @@ from paperkit import Table
 from appliance.ledger import cms, quorum
 from appliance.ledger.actions import Restrict, Retire
 from appliance.ledger.errors import IllegalAction
-from keyceremony import approve, papers, workspace
+from keyceremony import workspace
+from keyceremony.table import approve, papers
 from keyceremony.words import last_four
 
 RENEWED = make_signer("ueda", not_before=ledgerkit.NOW)

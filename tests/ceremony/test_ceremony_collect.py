@@ -16,8 +16,9 @@ from paperkit import Table
 from appliance.ledger import annexes, canonical, chain, cms, files
 from appliance.ledger.actions import ChangePolicy, ChangeRoster, Suspend
 from appliance.ledger.policy import KeyRules, Policy
-from keyceremony import notes, refusals, workspace
+from keyceremony import workspace
 from keyceremony.errors import FileProblem, NoteRefused
+from keyceremony.table import notes, refusals
 from tests.world import softhsm
 
 
@@ -250,7 +251,7 @@ def test_a_note_that_does_not_reach_the_disk_is_told_of(
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("keyceremony.notes.os.fsync", full)
+    monkeypatch.setattr("keyceremony.table.notes.os.fsync", full)
     told = table.run("note", str(plan), "x")
     assert (told.code, told.message) == (
         1,

@@ -17,9 +17,10 @@ from appliance.ledger.actions import Found, Generate, action_name
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.policy import KeyRules
 from appliance.ledger.roster import DEFAULT_THRESHOLDS
-from keyceremony import cards, drafting, enroll
 from keyceremony.errors import CardRefused, DraftRefused, SetupRefused
-from keyceremony.holders import holder
+from keyceremony.people import cards, enroll
+from keyceremony.plans import drafting
+from keyceremony.plans.holders import holder
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 from guidekit import Command, Learnt, Reader, Written
 
 from appliance.ledger import chain, files
-from keyceremony import papers
+from keyceremony.table import papers
 from keyceremony.words import last_four
 from tests.world import PROJECT, softhsm
 

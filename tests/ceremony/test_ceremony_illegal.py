@@ -28,17 +28,17 @@ from appliance.ledger.actions import (
 from appliance.ledger.plan import Plan
 from appliance.ledger.roster import Person, Roster, Threshold
 from appliance.ledger.states import TRANSITIONS
-from keyceremony import enroll
-from keyceremony.signers import PemSigner
+from keyceremony.people import enroll
+from keyceremony.people.signers import PemSigner
 
 KEYS = ("spin.1", "sspin.B.1", "sspin.B.2", "sspin.C.1", "sspin.C.2", "sspin.D.1", "sspin.E.1", "sspin.F.1")
 TOKENS = (kit.APPLIANCE, "backup-1")
 
 
 @pytest.fixture(scope="module")
-def unchanged(living_stage: Stage) -> Stage:
-    """One stage for all refusals: each must leave it as it was."""
-    return living_stage
+def unchanged(living_stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    """One stage for all refusals: each must leave its tokens as they were."""
+    return living_stage.copy(tmp_path_factory.mktemp("refused") / "stage")
 
 
 @pytest.fixture(scope="module")

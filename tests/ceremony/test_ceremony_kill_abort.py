@@ -16,7 +16,7 @@ from appliance.ledger import chain
 from appliance.ledger.annexes import Attempt
 from appliance.ledger.chain import verify_entries
 from appliance.ledger.files import read
-from keyceremony.journal import Journal
+from keyceremony.act.journal import Journal
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)

@@ -13,10 +13,11 @@ from paperkit import Table
 
 from appliance.ledger.actions import Activate, ChangePolicy, Restore
 from appliance.ledger.states import KeyState
-from keyceremony import changes, show_tokens
 from keyceremony.errors import DraftRefused
-from keyceremony.reminders import reminders
-from keyceremony.rotation import rotation
+from keyceremony.looking.reminders import reminders
+from keyceremony.plans import changes
+from keyceremony.plans.rotation import rotation
+from keyceremony.showing import show_tokens
 from keyceremony.words import last_four
 
 RESTORE = ["restore", "--label", "kagimori-2", "--serial", NEW_TOKEN, "--from", "backup-1"]

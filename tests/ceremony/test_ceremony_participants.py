@@ -11,9 +11,9 @@ from ceremonykit import PIN, Stage
 from cryptography import x509
 
 from appliance.configuration import PinFileRefused
-from keyceremony import cards, enroll, pkcs8, secrets, signers
-from keyceremony.cards import certificate_of
 from keyceremony.errors import CardRefused, KeyNotTheirs, OutputExists, SecretRefused
+from keyceremony.people import cards, enroll, pkcs8, secrets, signers
+from keyceremony.people.cards import certificate_of
 from keyceremony.words import groups
 from tests.world import softhsm
 

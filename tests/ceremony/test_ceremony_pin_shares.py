@@ -13,9 +13,9 @@ from shamir_mnemonic import Share as Decoded
 from shamir_mnemonic import combine_mnemonics, generate_mnemonics
 from shamir_mnemonic.wordlist import WORDLIST
 
-from keyceremony import pinshares
 from keyceremony.errors import ShareRefused
-from keyceremony.pinshares import Share
+from keyceremony.pin import pinshares
+from keyceremony.pin.pinshares import Share
 
 NAMES = [f"officer-{number}" for number in range(1, 17)]
 

@@ -14,8 +14,8 @@ from terminalkit import Terminal
 from test_ceremony_pin import MODULE, OFFICERS, accepts, split_command
 
 from appliance.configuration import read_pin
-from keyceremony import pinterminal
 from keyceremony.commands import pin
+from keyceremony.pin import pinterminal
 
 WIPED = "\x1b[2J\x1b[3J\x1b[H\x1b[?1049l"
 SHOWN = "Press Enter when all of it is written down"
@@ -28,7 +28,8 @@ def stage(tmp_path: Path) -> Stage:
 
 def on_screen(text: str, words: list[str]) -> list[str]:
     """Which of the words can be read in the text, not counting those that the program itself says."""
-    said = set(re.findall("[a-z]+", Path(pinterminal.__file__).read_text() + Path(pin.__file__).read_text()))
+    sources = [*Path(pinterminal.__file__).parent.glob("*.py"), Path(pin.__file__)]
+    said = set(re.findall("[a-z]+", "".join(source.read_text() for source in sources)))
     return [word for word in words if word not in said and re.search(rf"\b{word}\b", text)]
 
 

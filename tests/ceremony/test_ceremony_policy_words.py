@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.ledger.policy import RoleRule
-from keyceremony.show_policy import names, pairs_in_words, rule_row
+from keyceremony.showing.show_policy import names, pairs_in_words, rule_row
 
 DOMAINS = ("resident", "common", "spin", *(f"sspin.{letter}" for letter in "ABCDEFG"), "sspin.Tax", "sspin.a")
 Pair = tuple[str, str]

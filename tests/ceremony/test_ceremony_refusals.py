@@ -16,10 +16,13 @@ from ceremonykit import APPLIANCE, PIN, QUORUM, Done, Stage
 from appliance.ledger import canonical, certificate, cms
 from appliance.ledger.errors import WrongToken
 from appliance.ledger.plan import Plan
-from keyceremony import drafting, enroll, papers, workspace
-from keyceremony.approve import approve
-from keyceremony.desk import Desk, Name
-from keyceremony.signers import PemSigner, public_key_info
+from keyceremony import workspace
+from keyceremony.act.desk import Desk, Name
+from keyceremony.people import enroll
+from keyceremony.people.signers import PemSigner, public_key_info
+from keyceremony.plans import drafting
+from keyceremony.table import papers
+from keyceremony.table.approve import approve
 from tests.world import World, build_world, init_token
 
 
@@ -235,7 +238,7 @@ def test_a_desk_looks_at_the_serial_number_itself() -> None:
     pins = NonCallableMock(spec_set=("user",), user=lambda label: PIN)
     wanted = Name(APPLIANCE, "0" * 16)
     with (
-        patch("keyceremony.desk.Token.open", return_value=stranger),
+        patch("keyceremony.act.desk.Token.open", return_value=stranger),
         pytest.raises(WrongToken, match="serial 'ffffffffffffffff'; the plan needs '0000000000000000'"),
         Desk(Path("module"), pins, [wanted]) as desk,
     ):

@@ -15,7 +15,7 @@ from appliance.ledger.fold import LedgerState
 from appliance.ledger.policy import KeyRules
 from appliance.ledger.roster import encode_certificate
 from appliance.ledger.states import KeyState
-from keyceremony.reminders import Reminder, reminders
+from keyceremony.looking.reminders import Reminder, reminders
 
 DAY = timedelta(days=1)
 FINISHED = NOW + 3 * ledgerkit.MINUTE

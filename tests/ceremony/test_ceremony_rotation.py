@@ -12,7 +12,7 @@ from ledgerkit import B1
 from appliance.ledger.actions import Action, Activate, Restrict, Resume, Retire, Suspend, action_name, subject_of
 from appliance.ledger.fold import LedgerState
 from keyceremony.errors import DraftRefused
-from keyceremony.rotation import Rotation, Stage, rotation
+from keyceremony.plans.rotation import Rotation, Stage, rotation
 
 
 @pytest.fixture

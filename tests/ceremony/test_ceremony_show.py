@@ -17,7 +17,9 @@ from appliance.ledger.actions import Activate, Generate, Restrict
 from appliance.ledger.errors import IllegalAction
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.plan import Plan, digest
-from keyceremony import cli, drafting, screen, show
+from keyceremony import cli, screen
+from keyceremony.plans import drafting
+from keyceremony.showing import show
 from keyceremony.words import groups, words_of
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from appliance import configuration
 from appliance.ledger.actions import DomainSpec, FormatSpec
 from appliance.numbers.formats import DECIMAL
-from keyceremony import setup_file
+from keyceremony.plans import setup_file
 from tests.world import KEYS, PROJECT, SECTORS, build_world
 
 SMALL = tuple(spec for spec in setup_file.default_specs() if spec.name in {"resident", "spin", "sspin.B"})

@@ -17,10 +17,12 @@ def _named() -> dict[str, set[str]]:
 def test_every_file_has_its_place_on_the_page() -> None:
     """Room by room, the names on the page are those of the modules in the folder."""
     named = _named()
-    there = {
-        room: {path.stem for path in (PROJECT / room).rglob("*.py") if not path.stem.startswith("__")} for room in named
-    }
-    assert len(named) == 8
+    there: dict[str, set[str]] = {room: set() for room in named}
+    for path in (path for top in ("appliance", "keyceremony") for path in (PROJECT / top).rglob("*.py")):
+        room = f"{path.parent.relative_to(PROJECT)}/"
+        if not path.stem.startswith("__") and room != "appliance/":  # its few files have a row each
+            there.setdefault(room, set()).add(path.stem)
+    assert len(named) == 19
     assert named == there
 
 

@@ -22,8 +22,8 @@ from appliance.engine import frames
 from appliance.ledger import canonical, chain, cms
 from appliance.ledger.plan import Plan
 from appliance.ledger.roster import Person, encode_certificate
-from keyceremony.enroll import _self_signed
-from keyceremony.signers import PemSigner, public_key_info
+from keyceremony.people.enroll import _self_signed
+from keyceremony.people.signers import PemSigner, public_key_info
 from tests.world import PROJECT, World, build_world
 
 FIRST, FIRST_DONE, SECOND, SECOND_DONE = (

@@ -41,7 +41,10 @@ from appliance.ledger.policy import KeyRules
 from appliance.ledger.roster import DEFAULT_THRESHOLDS, Person, Roster
 from appliance.ledger.state import LedgerState
 from appliance.ledger.text import render_instant
-from keyceremony import enroll, papers, setup_file, workspace
+from keyceremony import workspace
+from keyceremony.people import enroll
+from keyceremony.plans import setup_file
+from keyceremony.table import papers
 from tests.world import PEOPLE, PROJECT, default_policy, init_token, softhsm
 
 PIN = "27182818"

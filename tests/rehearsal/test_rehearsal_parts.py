@@ -15,7 +15,7 @@ from appliance.ledger.actions import Action, Activate, Drill, EnrollBackup, Gene
 from appliance.ledger.book import Book
 from appliance.ledger.roster import Threshold
 from appliance.numbers.domains import Generation
-from keyceremony.desk import Name
+from keyceremony.act.desk import Name
 from keyceremony.rehearsal import compare, conduct, original
 from keyceremony.rehearsal.cast import stand_ins
 from keyceremony.rehearsal.compare import Sight

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from appliance.ledger.actions import Action, Activate, ChangePolicy, Resume, Retire
 from appliance.ledger.policy import KeyRules
-from keyceremony.papers import Paper
+from keyceremony.table.papers import Paper
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from appliance.ledger import canonical
-from keyceremony.papers import Paper
 from keyceremony.sheets import minutes, script
 from keyceremony.sheets.steps import Commands
 from keyceremony.sheets.wording import LANGUAGES, Language
+from keyceremony.table.papers import Paper
 
 from . import fixedledger
 from .fixedledger import FixedLedger

@@ -1,0 +1,1 @@
+"""Carrying out an approved plan under a journal: the only code that changes a token."""

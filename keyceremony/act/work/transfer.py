@@ -1,0 +1,90 @@
+"""Keys from one token to another without ever being plain: wrapped under a transport key that the first one trusts."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from appliance.ledger.keys import KeyRecord
+from appliance.ledger.outcome import CopiedKey
+from appliance.ledger.state import LedgerState
+from keyceremony.act.selftest import self_test
+from keyceremony.act.work.bench import STAGING, Bench, Facts
+from keyceremony.act.work.keys import require_copy
+
+LABEL = "transport"
+
+
+@dataclass(frozen=True)
+class Transport:
+    """A transport key. ``public``: SubjectPublicKeyInfo (DER)."""
+
+    serial: str
+    key_id: bytes
+    public: bytes
+
+
+def make_transport(bench: Bench, step: str, serial: str) -> Transport:
+    """A new RSA pair on the token that unwraps and does nothing else."""
+    token = bench.desk.token(serial)
+
+    def making(key_id: bytes) -> Facts:
+        return {"public": b64encode(token.generate_transport_key(key_id, LABEL)).decode("ascii")}
+
+    key_id, facts = bench.make(step, serial, f"transport key of {token.facts.label}", making)
+    return Transport(serial, key_id, b64decode(facts["public"]))
+
+
+def trust(bench: Bench, step: str, serial: str, public: bytes, whose: str) -> bytes:
+    """Have a token trust a transport key; the CKA_ID of its public half there."""
+    label = bench.desk.name(serial).label
+
+    def making(key_id: bytes) -> None:
+        bench.desk.import_trusted(serial, key_id, f"{LABEL} {whose}"[:32], public)
+
+    return bench.make(step, serial, f"trust the transport key of {whose} on {label}", making)[0]
+
+
+@dataclass(frozen=True)
+class Way:
+    """From which token, under which trusted key there, to which transport key; ``sealed``: as keys that convert."""
+
+    source: str
+    trusted_id: bytes
+    target: Transport
+    sealed: bool
+
+
+def copy_all(bench: Bench, way: Way, keys: Iterable[KeyRecord], state: LedgerState) -> tuple[CopiedKey, ...]:
+    """Each key on the target, verified there (and tried, if it is to convert), under its own name.
+
+    Raises:
+        CheckValueMismatch, CopyMismatch: what was unwrapped is another key.
+        SelfTestFailed, AttributesRefused: it is not what it must be.
+    """
+    return tuple(_copy(bench, way, key, state) for key in keys)
+
+
+def _copy(bench: Bench, way: Way, key: KeyRecord, state: LedgerState) -> CopiedKey:
+    source, target = bench.desk.token(way.source), bench.desk.token(way.target.serial)
+    name, label = str(key.generation), target.facts.label
+
+    def making(key_id: bytes) -> None:
+        wrapped = source.wrap(key.key_id, way.trusted_id)
+        token = bench.desk.token(way.target.serial)
+        token.unwrap(key_id, STAGING + name, wrapped, way.target.key_id, key.check_value, sealed=way.sealed)
+
+    step = f"1.copy.{way.target.serial}.{name}"
+    bench.make(step, way.target.serial, f"copy of {name} on {label}", making, key_id=key.key_id)
+    require_copy(target, name, key.key_id, key.check_value, sealed=way.sealed)
+    if way.sealed:
+        self_test(target.encrypt_blocks(key.key_id, key.check_value), state.tree[key.generation.domain])
+    bench.do(f"1.name.{way.target.serial}.{name}", lambda: target.relabel(key.key_id, name))
+    return CopiedKey(
+        generation=name,
+        key_id=key.key_id.hex(),
+        check_value=key.check_value.hex(),
+        attributes=target.attributes(key.key_id),
+        origin=key.origin,
+    )

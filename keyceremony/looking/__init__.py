@@ -1,0 +1,1 @@
+"""Where things stand: plans on their way, what is due, and what is on the tokens."""

@@ -1,0 +1,1 @@
+"""Participants: their keys, cards and secrets."""

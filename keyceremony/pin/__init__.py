@@ -1,0 +1,1 @@
+"""The token's PIN under dual control."""

@@ -1,0 +1,1 @@
+"""Making plans: what people will be asked to approve."""

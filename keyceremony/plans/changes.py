@@ -1,0 +1,113 @@
+"""Actions about domains and tokens from what an officer types: a sector more, backup tokens, recovery."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from appliance.ledger.actions import (
+    AddDomain,
+    DomainSpec,
+    Drill,
+    EnrollBackup,
+    FormatSpec,
+    RemoveBackup,
+    Restore,
+)
+from appliance.ledger.book import Book
+from appliance.ledger.keys import KeyRecord
+from appliance.ledger.state import LedgerState
+from appliance.numbers.domains import DomainError, Generation
+from appliance.numbers.formats import BASE36, DECIMAL
+from keyceremony.errors import DraftRefused
+from keyceremony.plans.holders import holder
+
+_ALPHABETS = {"decimal": DECIMAL, "base36": BASE36}
+
+
+def sector(
+    state: LedgerState,
+    name: str,
+    *,
+    title: str,
+    parent: str,
+    alphabet: str | None = None,
+    length: int | None = None,
+    check: str | None = None,
+) -> AddDomain:
+    """A domain more; what is not said of its format is as its siblings have it.
+
+    Args:
+        state: the present one.
+        name: of the new domain, ``sspin.G`` say.
+        title: for people.
+        parent: the domain above it.
+        alphabet: ``decimal``, ``base36``, or the characters themselves.
+        length: digits of a number.
+        check: the rule of the check digit.
+
+    Raises:
+        DraftRefused: something must be said, because there is no sibling, or siblings differ.
+    """
+    siblings = [domain.format for domain in state.domains if domain.parent == parent]
+    form = FormatSpec(
+        alphabet=_shared("alphabet", parent, siblings).alphabet
+        if alphabet is None
+        else _ALPHABETS.get(alphabet, alphabet),
+        length=_shared("length", parent, siblings).length if length is None else length,
+        check=_shared("check", parent, siblings).check if check is None else check,
+    )
+    return AddDomain(domain=DomainSpec(name=name, title=title, parent=parent, format=form))
+
+
+def _shared(field: str, parent: str, siblings: list[FormatSpec]) -> FormatSpec:
+    """A sibling's format, when all of them agree in the field."""
+    if siblings and len({getattr(one, field) for one in siblings}) == 1:
+        return siblings[0]
+    why = f"the domains under {parent} differ" if siblings else f"there is no domain under {parent} yet"
+    raise DraftRefused(f"--{field}: {why}, so there is no default", f"say --{field}")
+
+
+def enroll_backup(state: LedgerState, *, label: str, serial: str, copy_from: str | None) -> EnrollBackup:
+    """A backup token more; raises DraftRefused when ``copy_from`` is none."""
+    source = holder(state.backups, copy_from).serial if copy_from else None
+    return EnrollBackup(token_label=label, token_serial=serial, copy_from=source)
+
+
+def remove_backup(state: LedgerState, name: str, *, lost: bool) -> RemoveBackup:
+    """A backup token less; raises DraftRefused when there is none of that name."""
+    return RemoveBackup(token_serial=holder(state.backups, name).serial, lost=lost)
+
+
+def restore(state: LedgerState, *, label: str, serial: str, source: str, give_up: Iterable[str] = ()) -> Restore:
+    """A new appliance token. ``give_up``: the keys that no backup token has, by name.
+
+    Raises:
+        DraftRefused: there is no backup token ``source``, no such name, or a key that no backup token has is not named.
+    """
+    held = holder(state.backups, source)
+    lost = sorted({_generation(text) for text in give_up})
+    _require_given_up([key for key in Book(state).live() if not key.copies and key.generation not in lost])
+    return Restore(token_label=label, token_serial=serial, source=held.serial, lost=tuple(map(str, lost)))
+
+
+def _require_given_up(missing: Sequence[KeyRecord]) -> None:
+    names = [str(key.generation) for key in missing]
+    if names:
+        options = " ".join(f"--give-up {name}" for name in names)
+        raise DraftRefused(
+            f"restore: no backup token has a copy of {', '.join(names)}",
+            "while the appliance's token works, do not restore; if it is lost, so are these keys: no number under them,"
+            f" or under keys that stand on them, can ever be converted again. To give them up, add: {options}",
+        )
+
+
+def _generation(text: str) -> Generation:
+    try:
+        return Generation.parse(text)
+    except DomainError as error:
+        raise DraftRefused(f"--give-up {text}: {error}", "keyceremony status lists the keys") from None
+
+
+def drill(state: LedgerState, *, label: str, serial: str, source: str) -> Drill:
+    """A rehearsal of recovery; raises DraftRefused when there is no backup token ``source``."""
+    return Drill(token_label=label, token_serial=serial, source=holder(state.backups, source).serial)

@@ -1,0 +1,242 @@
+"""The rotation of a domain's key: where it stands, and the actions of its next plan.
+
+A rotation is four plans with the hub's work between: new keys (both generations convert), re-keying of every stored
+number by the hub, then restrict, retire and destroy the older keys. An inner domain such as ``spin`` takes the
+domains below it along, since their keys stand on its key. Where it stands is read from the keys; nothing is noted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from appliance.ledger.actions import Action, Activate, Destroy, Generate, Restrict, Retire
+from appliance.ledger.book import Book
+from appliance.ledger.fold import LedgerState
+from appliance.ledger.keys import KeyBook, KeyRecord
+from appliance.ledger.states import KeyState
+from appliance.numbers.domains import Generation
+from keyceremony.errors import DraftRefused
+from keyceremony.plans import grammar
+
+_WORKING = frozenset({KeyState.ACTIVE, KeyState.DECRYPT_ONLY, KeyState.SUSPENDED})
+_USED = _WORKING | {KeyState.RETIRED}
+
+
+class Stage(IntEnum):
+    """The plans of a rotation, in order; the hub re-keys between the first and the second."""
+
+    MAKE = 1
+    RESTRICT = 2
+    RETIRE = 3
+    DESTROY = 4
+
+
+_TITLES = {
+    Stage.MAKE: "new keys",
+    Stage.RESTRICT: "restrict the old keys",
+    Stage.RETIRE: "retire the old keys",
+    Stage.DESTROY: "destroy the old keys",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of the checklist. ``status``: ``done``, ``this plan`` or ``later``; of what the hub does: when."""
+
+    status: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """Where a rotation stands. ``actions`` are those of its next plan; ``rekeyed``: the conversions the hub makes."""
+
+    domain: str
+    stage: Stage
+    actions: tuple[Action, ...]
+    rekeyed: tuple[tuple[str, str], ...]
+    steps: tuple[Step, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """A title for the plan."""
+        return f"Rotation of {self.domain}, plan {self.stage.value} of {len(Stage)}: {_TITLES[self.stage]}"
+
+
+def rotation(state: LedgerState, domain: str, *, anew: bool = False) -> Rotation:
+    """Where the rotation of a domain stands, and what its next plan does.
+
+    ``anew`` begins another rotation though older keys are still there.
+
+    Raises:
+        DraftRefused: no such domain, no key to rotate, or a suspended key that must be decided about first.
+    """
+    book = Book(state)
+    scope = _scope(book.keys, domain)
+    renewal = _Renewal(book, scope, anew=anew)
+    targets, making = renewal.targets(), tuple(renewal.actions)
+    older = [key for name in scope for key in _used(book.keys, name) if key.generation != targets[name]]
+    if not making:
+        _require_none_suspended(domain, [*older, *(book.keys.keys[target] for target in targets.values())])
+    stage, actions = (Stage.MAKE, making) if making else _next(older)
+    rekeyed = tuple(_rekeyed(state, older, targets))
+    steps = _steps(stage, [str(targets[name]) for name in scope], [str(key.generation) for key in older], rekeyed)
+    return Rotation(domain, stage, actions, rekeyed, steps, tuple(_warnings(state, stage, older, rekeyed)))
+
+
+class _Renewal:
+    """Finds for every domain the generation that is to be current, and what makes it so."""
+
+    def __init__(self, book: Book, scope: Sequence[str], *, anew: bool) -> None:
+        self._book, self._scope = book, scope
+        self._fresh = anew or len(_used(book.keys, scope[0])) == 1
+        self._before = book.keys.current()
+        self.actions: list[Action] = []
+
+    def targets(self) -> dict[str, Generation]:
+        found: dict[str, Generation] = {}
+        for name in self._scope:
+            above = self._book.keys.tree[name].parent or ""
+            found[name] = self._target(name, found.get(above, self._before.get(above)))
+        self.actions.sort(key=lambda action: isinstance(action, Activate))  # stable: keys first, then their activation
+        return found
+
+    def _target(self, name: str, parent: Generation | None) -> Generation:
+        keys = self._book.keys
+        waiting = [key for key in _keys_of(keys, name) if key.state is KeyState.GENERATED and key.parent == parent]
+        last = _used(keys, name)[-1]
+        stays = not self._fresh if name == self._scope[0] else last.parent == parent
+        if stays and not waiting and _lost_above(keys.keys, last) is None:
+            return last.generation
+        if not waiting:
+            self._do(grammar.generate(name, self._book, parent=str(parent) if parent else None))
+        target = waiting[-1].generation if waiting else Generation(name, grammar.newest(name, keys))
+        self.actions.append(Activate(generation=str(target)))
+        return target
+
+    def _do(self, action: Generate) -> None:
+        """Later keys must find their parent; a refusal comes when the plan is drafted."""
+        self._book.keys.carry_out(action)
+        self.actions.append(action)
+
+
+def _scope(keys: KeyBook, domain: str) -> list[str]:
+    """The domain and those below it that have working keys, parents before children."""
+    if domain not in keys.tree or keys.tree[domain].parent is None:
+        names = ", ".join(one.name for one in keys.tree if one.parent)
+        raise DraftRefused(f"rotate {domain}: no domain with keys", f"domains: {names}")
+    if not _used(keys, domain):
+        raise DraftRefused(
+            f"rotate {domain}: it has no key in use",
+            f"make one: keyceremony plan keys 'generate {domain}'"
+            f" 'activate {domain}.{grammar.newest(domain, keys) + 1}'",
+        )
+    found = [domain]
+    for name in found:  # grows while it is walked through
+        found += [one.name for one in keys.tree if one.parent == name and _is_working(keys, one.name)]
+    return found
+
+
+def _next(older: Sequence[KeyRecord]) -> tuple[Stage, tuple[Action, ...]]:
+    """The earliest step that some older key has not made yet; children before their parents."""
+    by_state = {state: [str(key.generation) for key in reversed(older) if key.state is state] for state in _USED}
+    if by_state[KeyState.ACTIVE]:
+        return Stage.RESTRICT, tuple(Restrict(generation=one) for one in by_state[KeyState.ACTIVE])
+    if by_state[KeyState.DECRYPT_ONLY]:
+        return Stage.RETIRE, tuple(Retire(generation=one) for one in by_state[KeyState.DECRYPT_ONLY])
+    return Stage.DESTROY, tuple(Destroy(generation=one) for one in by_state[KeyState.RETIRED])
+
+
+def _rekeyed(
+    state: LedgerState, older: Sequence[KeyRecord], targets: dict[str, Generation]
+) -> Iterator[tuple[str, str]]:
+    """From which generation to which; numbers that nobody is given (an inner domain's) are stored nowhere."""
+    for key in older:
+        name = key.generation.domain
+        if key.state in _WORKING and not _is_invisible(state, name) and _lost_above(state.keys, key) is None:
+            yield str(key.generation), str(targets[name])
+
+
+def _lost_above(keys: Mapping[Generation, KeyRecord], key: KeyRecord) -> Generation | None:
+    """A lost key on the way up, without which nothing is converted from this one or to it."""
+    above = keys.get(key.parent) if key.parent else None
+    if above is None or above.state is KeyState.LOST:
+        return key.parent
+    return _lost_above(keys, above)
+
+
+def _is_invisible(state: LedgerState, name: str) -> bool:
+    inner = any(domain.parent == name for domain in state.tree)
+    return inner and not any(state.policy.grants_anyone(source.name, name) for source in state.tree)
+
+
+def _require_none_suspended(domain: str, keys: Sequence[KeyRecord]) -> None:
+    for key in keys:
+        if key.state is KeyState.SUSPENDED:
+            name = key.generation
+            raise DraftRefused(
+                f"rotate {domain}: {name} is suspended",
+                f"decide about it first: keyceremony plan keys 'resume {name}', so that numbers can be re-keyed from"
+                f" it, or 'retire {name}'",
+            )
+
+
+def _steps(
+    stage: Stage, targets: Sequence[str], older: Sequence[str], rekeyed: Sequence[tuple[str, str]]
+) -> tuple[Step, ...]:
+    old = ", ".join(older)
+    stored = _arrows(rekeyed) or "nothing is left to be re-keyed"
+    due = {Stage.MAKE: "next: the hub", Stage.DESTROY: "done"}.get(stage, "must be done")
+    return (
+        Step(_status(Stage.MAKE, stage), f"make and activate {', '.join(targets)}; old and new both convert"),
+        Step(due, f"the hub converts every number it and the sectors keep: {stored}"),
+        Step(_status(Stage.RESTRICT, stage), f"restrict {old}: may still be read, never written to"),
+        Step(_status(Stage.RETIRE, stage), f"retire {old}: converts nothing any more"),
+        Step(_status(Stage.DESTROY, stage), f"destroy {old}: gone from every token, for ever"),
+    )
+
+
+def _status(step: Stage, stage: Stage) -> str:
+    if step == stage:
+        return "this plan"
+    return "done" if step < stage else "later"
+
+
+def _warnings(
+    state: LedgerState, stage: Stage, older: Sequence[KeyRecord], rekeyed: Sequence[tuple[str, str]]
+) -> Iterator[str]:
+    for key in older:
+        if key.state in _WORKING and (lost := _lost_above(state.keys, key)):
+            yield (
+                f"nothing can be re-keyed from {key.generation}: it stands on {lost}, which is lost;"
+                " its numbers are made anew from the resident code"
+            )
+    if stage in (Stage.RESTRICT, Stage.RETIRE) and rekeyed:
+        last = "; after this plan it cannot be done any more" if stage is Stage.RETIRE else ""
+        yield f"make sure that the hub has re-keyed every number: {_arrows(rekeyed)}{last}"
+    for name in dict.fromkeys(Generation.parse(source).domain for source, _ in rekeyed):
+        if not state.policy.grants_anyone(name, name):
+            yield (
+                f"no role may convert {name} to {name}, so nobody can re-key: give a role"
+                f' the pair ["{name}", "{name}"] (keyceremony plan policy)'
+            )
+
+
+def _arrows(rekeyed: Sequence[tuple[str, str]]) -> str:
+    return ", ".join(f"{source} → {target}" for source, target in rekeyed)
+
+
+def _keys_of(keys: KeyBook, domain: str) -> list[KeyRecord]:
+    return [key for generation, key in sorted(keys.keys.items()) if generation.domain == domain]
+
+
+def _used(keys: KeyBook, domain: str) -> list[KeyRecord]:
+    """The domain's keys that have been in use and are still there, oldest first."""
+    return [key for key in _keys_of(keys, domain) if key.state in _USED]
+
+
+def _is_working(keys: KeyBook, domain: str) -> bool:
+    return any(key.state in _WORKING for key in _keys_of(keys, domain))

@@ -1,0 +1,1 @@
+"""Plans and the ledger in human words."""

@@ -1,0 +1,53 @@
+"""What people should know of an action on a key before they approve it: copies, successors, what has no way back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from appliance.ledger.actions import Activate, Destroy, Generate, KeyAction, Restrict, Retire
+from appliance.ledger.fold import LedgerState
+from appliance.ledger.keys import KeyRecord
+from appliance.numbers.domains import Generation
+from keyceremony.plans.holders import label_of
+
+
+def details(action: Generate | KeyAction, state: LedgerState | None) -> Iterator[str]:
+    """Lines about one action; ``state``: before the plan, None when it is not known."""
+    if isinstance(action, Generate):
+        yield _copies(action, state)
+        return
+    record = state.keys.get(Generation.parse(action.generation)) if state else None
+    if state is None or record is None:  # a key that this very plan makes has no past
+        return
+    match action:
+        case Activate() if record.copies:
+            yield f"has copies on {', '.join(_holders(record, state))}"
+        case Restrict():
+            yield f"{_successor(record, state)}; what is still kept under the old key must be re-keyed"
+        case Retire():
+            yield f"is {record.state} since {record.since}; no way back: what was not re-keyed stays unreadable"
+        case Destroy():
+            tokens = ", ".join([f"{state.token_label} (serial {state.token_serial})", *_holders(record, state)])
+            yield "FOR EVER: no number that was not re-keyed can ever be converted again"
+            yield f"is removed from {tokens}; on each, its absence is proven"
+            yield f"retired since {record.since}; CKA_ID {record.key_id.hex()}, check value {record.check_value.hex()}"
+        case _:
+            pass
+
+
+def _copies(action: Generate, state: LedgerState | None) -> str:
+    if not action.backups:
+        return "NO COPY: it can never leave the token; should the token be lost, so is every number under it"
+    backups = state.backups if state else {}
+    return f"copied to {', '.join(label_of(backups, serial) for serial in action.backups)}, then sealed"
+
+
+def _holders(record: KeyRecord, state: LedgerState) -> list[str]:
+    return [label_of(state.backups, serial) for serial in sorted(record.copies)]
+
+
+def _successor(record: KeyRecord, state: LedgerState) -> str:
+    current = state.current.get(record.generation.domain)
+    if current is None or current == record.generation:
+        return "its successor becomes current in this very plan"
+    return f"its successor {current} is current since {state.keys[current].activated_at}"
