@@ -2,8 +2,8 @@
 
 Everything that can be verified is verified first (`keyceremony.act.prepare`, `keyceremony.act.check`). Then come the
 journal, the tokens' part, a signed outcome, the verification of the whole new ledger in memory, and only then the
-ledger's two files. Whatever fails before the outcome is safe is undone and recorded (`keyceremony.act.undo`); what was cut off,
-`keyceremony.act.recover` carries on or undoes.
+ledger's two files. Whatever fails before the outcome is safe is undone and recorded (`keyceremony.act.undo`); what was
+cut off, `keyceremony.act.recover` carries on or undoes.
 """
 
 from __future__ import annotations
