@@ -58,6 +58,14 @@ class Begin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     tool: str
 
 
+class _Make(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a line ``make`` says."""
+
+    token: str
+    key_id: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
+    what: str
+
+
 class Made(msgspec.Struct, frozen=True):
     """Something that this run made, or was about to make, on a token, and has not removed again."""
 
@@ -136,11 +144,11 @@ class Journal:
     def made(self) -> list[Made]:
         """What this run made and has not removed again, the newest first."""
         gone = {line.step for line in self.lines if line.kind == "erased"}
-        makes = [line for line in self.lines if line.kind == "make" and line.step not in gone]
-        return [
-            Made(line.step, line.data["token"], bytes.fromhex(line.data["key_id"]), line.data["what"])
-            for line in reversed(makes)
-        ]
+        return [made for made in reversed(self.all_made()) if made.step not in gone]
+
+    def all_made(self) -> list[Made]:
+        """Whatever this run made, or was about to make."""
+        return [_made(line) for line in self.lines if line.kind == "make"]
 
     def duration(self, number: int) -> int:
         """Milliseconds from an action's first line to its last."""
@@ -197,7 +205,21 @@ def _decode(path: Path, data: bytes) -> Iterator[Line]:
             raise _damaged(path, f"line {n}: {error}") from None
         if line.n != n:
             raise _damaged(path, f"line {n} is numbered {line.n}")
+        if line.kind == "make":
+            _check_make(path, line)
         yield line
+
+
+def _check_make(path: Path, line: Line) -> None:
+    try:
+        msgspec.convert(line.data, _Make)
+    except msgspec.ValidationError as error:
+        raise _damaged(path, f"line {line.n}: {error}") from None
+
+
+def _made(line: Line) -> Made:
+    said = msgspec.convert(line.data, _Make)
+    return Made(line.step, said.token, bytes.fromhex(said.key_id), said.what)
 
 
 def _begin(path: Path, lines: list[Line]) -> Begin:

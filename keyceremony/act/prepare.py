@@ -12,7 +12,7 @@ from appliance.ledger import plan as plans
 from appliance.ledger.errors import naming
 from appliance.ledger.state import LedgerState
 from appliance.ledger.text import parse_instant
-from keyceremony.act import needs
+from keyceremony.act import expected, needs
 from keyceremony.act.journal import Journal
 from keyceremony.act.needs import Needs
 from keyceremony.errors import JournalDamaged
@@ -69,7 +69,23 @@ def prepare_again(ledger: Path, anchor: str, journal: Journal) -> Prepared:
     if begin.authorization != staging.digest(authorization) or begin.plan != plans.digest(agreed.plan_bytes):
         raise JournalDamaged(f"{journal.path}: it is of another authorization than the one beside it")
     chain.check_next(state, authorization, anchor, parse_instant("started", begin.started))
+    _require_harmless(journal, state, needs.needs(agreed.plan, state))
     return Prepared(ledger, anchor, state, Paper(Path(begin.path), agreed.plan_bytes, agreed.plan), authorization)
+
+
+def _require_harmless(journal: Journal, state: LedgerState | None, tokens: Needs) -> None:
+    """A journal must not name what the ledger has had before: undoing the run would remove it."""
+    serials = {name.serial for name in tokens.names}
+    for made in journal.all_made():
+        if made.serial not in serials:
+            why = f"names token {made.serial}, which the plan has nothing to do with"
+        elif state is not None and made.key_id in expected.held(state, made.serial):
+            why = f"says that this run made {made.key_id.hex()}, which the ledger has had before"
+        else:
+            continue
+        raise JournalDamaged(
+            f"{journal.path}: {why}", "the journal was changed: do not resume or abort; find out who changed it"
+        )
 
 
 def _authorization(paper: Paper, state: LedgerState | None, paths: Sequence[Path]) -> bytes:

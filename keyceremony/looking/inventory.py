@@ -14,8 +14,8 @@ from appliance.ledger.keys import KeyRecord
 from appliance.ledger.state import LedgerState
 from appliance.token.errors import SignatureMismatch
 from appliance.token.token import Token
-from keyceremony.looking import expected
-from keyceremony.looking.expected import Wanted
+from keyceremony.act import expected
+from keyceremony.act.expected import Wanted
 
 PROBE = b"kagimori/inventory/v1"
 Status = Literal["present", "missing", "unknown", "wrong attributes", "wrong check value", "wrong key", "unlooked"]

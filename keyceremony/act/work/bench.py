@@ -96,15 +96,13 @@ class Bench:
         Raises:
             KeyMissing: it is not there.
         """
-        if self.journal.find(step, "destroyed") is not None:
+        token, begun = self.desk.token(serial), self.journal.find(step, "destroy")
+        if begun is not None and not token.has(key_id):
             return
         self.told(what)
-        token = self.desk.token(serial)
-        if self.journal.find(step, "destroy") is None:
+        if begun is None:
             self.journal.write(step, "destroy", token=serial, key_id=key_id.hex(), what=what)
-            token.destroy(key_id)
-        else:
-            token.remove(key_id)
+        token.destroy(key_id)
         self.journal.write(step, "destroyed")
 
     def _require(self, token: Token, key_id: bytes, what: str) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from appliance.ledger import certificate, cms
-from appliance.ledger.roster import encode_certificate
 from appliance.token.token import Token
-from keyceremony.act.work.bench import Bench, Facts
+from keyceremony.act.work.bench import Bench
+from keyceremony.errors import JournalMismatch
 
 LABEL = "identity"
+_PROBE = b"kagimori/identity-probe/v1"
 _NO_EXPIRY = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # RFC 5280, 4.1.2.5: no well-defined end
 
 
@@ -36,18 +36,27 @@ def make(bench: Bench, step: str, serial: str) -> Identity:
     """
     token = bench.desk.token(serial)
 
-    def making(key_id: bytes) -> Facts:
-        return {"certificate": encode_certificate(on_token(token, key_id))}
+    def making(key_id: bytes) -> None:
+        on_token(token, key_id)
 
-    key_id, facts = bench.make(step, serial, f"identity key of {token.facts.label}", making)
-    return Identity(serial, key_id, b64decode(facts["certificate"]))
+    key_id, _ = bench.make(step, serial, f"identity key of {token.facts.label}", making)
+    made = Identity(serial, key_id, _certificate(bench.desk.token(serial), key_id))
+    made.signer(bench).sign(_PROBE)  # verified with the certificate
+    return made
 
 
-def on_token(token: Token, key_id: bytes, name: str = "Kagimori") -> bytes:
-    """Key and certificate on the token; the certificate (DER)."""
+def _certificate(token: Token, key_id: bytes) -> bytes:
+    """As the token has it, whatever a journal says."""
+    found = [der for held, _, der in token.certificates() if held == key_id]
+    if len(found) != 1:
+        raise JournalMismatch(f"token {token.facts.label}: {len(found)} certificates for {key_id.hex()}; must be one")
+    return found[0]
+
+
+def on_token(token: Token, key_id: bytes) -> None:
+    """Key and certificate on the token."""
     public = token.generate_signing_key(key_id, LABEL)
     signer = token.signer(b"", key_id=key_id)
-    name = f"{name} {token.facts.label}"
+    name = f"Kagimori {token.facts.label}"
     der = certificate.self_signed(name, public, signer.sign, datetime.now(UTC), _NO_EXPIRY)
     token.store_certificate(key_id, LABEL, der)
-    return der

@@ -114,7 +114,7 @@ def destroy(bench: Bench, number: int, action: Destroy, state: LedgerState) -> D
         what = f"destroy {action.generation} on {bench.desk.name(serial).label}"
         bench.destroy(f"{number}.gone.{serial}", serial, record.key_id, what)
     for serial in holders(record, state):
-        require_absent(bench.desk.token(serial), record)
+        require_absent(bench.desk.token(serial), record.key_id)
     return Destroyed(generation=action.generation, absent_from=tuple(sorted(holders(record, state))))
 
 
@@ -123,11 +123,11 @@ def holders(record: KeyRecord, state: LedgerState) -> list[str]:
     return [*sorted(record.copies), state.token_serial]
 
 
-def require_absent(token: Token, record: KeyRecord) -> None:
-    """Look once more, by CKA_ID.
+def require_absent(token: Token, key_id: bytes) -> None:
+    """Look once more, by CKA_ID, whatever a journal says.
 
     Raises:
         CopyMismatch: it is still there.
     """
-    if token.has(record.key_id):
-        raise CopyMismatch(f"{record.generation}: is still on {token.facts.label}", "look at the token's own log")
+    if token.has(key_id):
+        raise CopyMismatch(f"{key_id.hex()}: is still on {token.facts.label}", "look at the token's own log")

@@ -14,7 +14,17 @@ from appliance.token.token import Token
 from keyceremony.act.work import identity
 from keyceremony.act.work.bench import Bench
 from keyceremony.act.work.identity import Identity
-from keyceremony.act.work.transfer import Transport, Way, copy_all, make_transport, trust
+from keyceremony.act.work.keys import require_absent
+from keyceremony.act.work.transfer import (
+    Transport,
+    Way,
+    copy_all,
+    make_transport,
+    require_all,
+    require_held,
+    trust,
+    trust_again,
+)
 from keyceremony.errors import ScratchNotEmpty
 
 
@@ -23,10 +33,12 @@ def enroll(bench: Bench, action: EnrollBackup, state: LedgerState) -> BackupEnro
     serial = action.token_serial
     transport = make_transport(bench, "1.transport", serial)
     own = identity.make(bench, "1.identity", serial)
-    trusted = trust(bench, "1.trusted", state.token_serial, transport.public, action.token_label)
+    trusted = trust(bench, "1.trusted", state.token_serial, transport)
     copies: tuple[CopiedKey, ...] = ()
     if action.copy_from is not None:
         copies = _from_backup(bench, action.copy_from, transport, state, sealed=False)
+        require_all(bench, serial, copied(state, action.copy_from), sealed=False)
+    require_held(bench, transport)
     token = bench.desk.token(serial)
     attributes = token.attributes(transport.key_id)
     rules.require_transport_key(action.token_label, attributes)
@@ -47,8 +59,9 @@ def restore(bench: Bench, action: Restore, state: LedgerState) -> Restored:
     serial = action.token_serial
     transport = make_transport(bench, "1.transport", serial)
     keys = _from_backup(bench, action.source, transport, state, sealed=True)
+    require_all(bench, serial, copied(state, action.source), sealed=True)
     trusted = {
-        backup.serial: trust(bench, f"1.trusted.{backup.serial}", serial, backup.transport_key, backup.label).hex()
+        backup.serial: trust_again(bench, f"1.trusted.{backup.serial}", serial, backup).hex()
         for backup in state.backups.values()
     }
     own = identity.make(bench, "1.identity", serial)
@@ -87,6 +100,8 @@ def remove(bench: Bench, action: RemoveBackup, state: LedgerState) -> BackupRemo
         bench.destroy(f"1.gone.{backup.serial}.{key_id.hex()}", backup.serial, key_id, what)
     what = f"end the trust in {backup.label}"
     bench.destroy("1.untrust", state.token_serial, backup.trusted_id, what)
+    for serial, key_id in [*((backup.serial, key_id) for key_id in held), (state.token_serial, backup.trusted_id)]:
+        require_absent(bench.desk.token(serial), key_id)
     return BackupRemoved(
         serial=backup.serial, removed=tuple(key_id.hex() for key_id in held), trusted_id=backup.trusted_id.hex()
     )
@@ -116,8 +131,7 @@ def _from_backup(
     """All copies of a backup token on another one; the trust that this takes ends with it."""
 
     def copying() -> tuple[CopiedKey, ...]:
-        label = bench.desk.name(transport.serial).label
-        trusted = trust(bench, "1.source", source, transport.public, label)
+        trusted = trust(bench, "1.source", source, transport)
         copies = copy_all(bench, Way(source, trusted, transport, sealed), copied(state, source), state)
         bench.erase("1.source")
         return copies

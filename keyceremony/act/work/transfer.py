@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from appliance.ledger.keys import KeyRecord
 from appliance.ledger.outcome import CopiedKey
-from appliance.ledger.state import LedgerState
+from appliance.ledger.state import BackupToken, LedgerState
 from keyceremony.act.selftest import self_test
 from keyceremony.act.work.bench import STAGING, Bench, Facts
 from keyceremony.act.work.keys import require_copy
+from keyceremony.errors import TransportKeyAltered
 
 LABEL = "transport"
 
@@ -36,14 +37,46 @@ def make_transport(bench: Bench, step: str, serial: str) -> Transport:
     return Transport(serial, key_id, b64decode(facts["public"]))
 
 
-def trust(bench: Bench, step: str, serial: str, public: bytes, whose: str) -> bytes:
-    """Have a token trust a transport key; the CKA_ID of its public half there."""
-    label = bench.desk.name(serial).label
+def trust(bench: Bench, step: str, serial: str, transport: Transport) -> bytes:
+    """Have a token trust a transport key that another token really holds; the CKA_ID of its public half there.
+
+    Raises:
+        TransportKeyAltered: the other token does not hold it, whatever a journal says.
+    """
+    whose = bench.desk.name(transport.serial).label
 
     def making(key_id: bytes) -> None:
-        bench.desk.import_trusted(serial, key_id, f"{LABEL} {whose}"[:32], public)
+        require_held(bench, transport)
+        _import(bench, serial, key_id, transport.public, whose)
 
-    return bench.make(step, serial, f"trust the transport key of {whose} on {label}", making)[0]
+    return bench.make(step, serial, f"trust the transport key of {whose}", making)[0]
+
+
+def trust_again(bench: Bench, step: str, serial: str, backup: BackupToken) -> bytes:
+    """Have a new appliance token trust the transport key that the ledger knows of a backup token."""
+
+    def making(key_id: bytes) -> None:
+        _import(bench, serial, key_id, backup.transport_key, backup.label)
+
+    return bench.make(step, serial, f"trust the transport key of {backup.label}", making)[0]
+
+
+def require_held(bench: Bench, transport: Transport) -> None:
+    """The private half is on its token.
+
+    Raises:
+        TransportKeyAltered: another one is.
+    """
+    token = bench.desk.token(transport.serial)
+    if token.transport_key(transport.key_id) != transport.public:
+        raise TransportKeyAltered(
+            f"token {token.facts.label}: its transport key is not the one that the journal tells of",
+            "the journal was changed: nothing was trusted; keyceremony abort undoes the run",
+        )
+
+
+def _import(bench: Bench, serial: str, key_id: bytes, public: bytes, whose: str) -> None:
+    bench.desk.import_trusted(serial, key_id, f"{LABEL} {whose}"[:32], public)
 
 
 @dataclass(frozen=True)
@@ -54,6 +87,16 @@ class Way:
     trusted_id: bytes
     target: Transport
     sealed: bool
+
+
+def require_all(bench: Bench, serial: str, keys: Iterable[KeyRecord], *, sealed: bool) -> None:
+    """Each key is on the token, and is the right one.
+
+    Raises:
+        CopyMismatch, KeyMissing, AttributesRefused: it is not.
+    """
+    for key in keys:
+        require_copy(bench.desk.token(serial), str(key.generation), key.key_id, key.check_value, sealed=sealed)
 
 
 def copy_all(bench: Bench, way: Way, keys: Iterable[KeyRecord], state: LedgerState) -> tuple[CopiedKey, ...]:
@@ -71,6 +114,8 @@ def _copy(bench: Bench, way: Way, key: KeyRecord, state: LedgerState) -> CopiedK
     name, label = str(key.generation), target.facts.label
 
     def making(key_id: bytes) -> None:
+        if source.trusted_key(way.trusted_id) != way.target.public:
+            raise TransportKeyAltered(f"token {source.facts.label}: it trusts another key than that of {label}")
         wrapped = source.wrap(key.key_id, way.trusted_id)
         token = bench.desk.token(way.target.serial)
         token.unwrap(key_id, STAGING + name, wrapped, way.target.key_id, key.check_value, sealed=way.sealed)

@@ -56,6 +56,14 @@ def on_backup(state: LedgerState, backup: BackupToken) -> dict[bytes, Wanted]:
     return wanted
 
 
+def held(state: LedgerState, serial: str) -> frozenset[bytes]:
+    """The CKA_IDs that the ledger has on a token: nothing that a run makes, or undoes, can be one of them."""
+    if serial == state.token_serial:
+        return frozenset(on_appliance(state))
+    backup = state.backups.get(serial)
+    return frozenset(on_backup(state, backup)) if backup else frozenset()
+
+
 def live(state: LedgerState) -> list[KeyRecord]:
     """The keys that are on the appliance's token, in order."""
     return [key for _, key in sorted(state.keys.items()) if key.state not in GONE]
