@@ -15,7 +15,7 @@ from keyceremony import screen, workspace
 from keyceremony.commands import rehearsing
 from keyceremony.commands.options import PATH, Where, with_where
 from keyceremony.errors import UsageProblem
-from keyceremony.rehearsal import conduct, folder, original, report, tokens
+from keyceremony.rehearsal import conduct, folder, original, report
 from keyceremony.rehearsal.original import Scene
 from keyceremony.table import papers
 from keyceremony.table.papers import Paper
@@ -53,13 +53,12 @@ def command(
     --module must be SoftHSM's, and sees a token folder of the rehearsal's own. Exit code 0: the same states; 1: not.
     """
     subject = _subject(plan, replay, where)
-    program = tokens.find_tool(tool, where.module)
     made = folder.create(place or _new_name(), [scene.data for scene in subject.scenes], subject.ledger)
     out = screen.console()
     screen.line(out, f"REHEARSAL 演習: nothing of it is real. Folder: {made.root}")
     with folder.kept(made, keep):
         with rehearsing.progress(subject.scenes) as told:
-            rehearsed = conduct.conduct(made, where.module, program, subject.scenes, told)
+            rehearsed = conduct.conduct(made, where.module, tool, subject.scenes, told)
         translation = report.translation(subject.scenes, rehearsed)
         report.write(made, translation)
         rehearsing.show(out, translation, rehearsed.entries)

@@ -1,7 +1,8 @@
-"""``python -m keyceremony.rehearsal.child FOLDER MODULE``: the process that carries a rehearsal out.
+"""``python -m keyceremony.rehearsal.child FOLDER MODULE [check]``: the process that carries a rehearsal out.
 
 A PKCS#11 module is loaded once per process and reads then which tokens there are. So whoever starts a rehearsal starts
 this, with an environment that knows the throw-away tokens only; and this process makes sure of it before anything else.
+With ``check`` it only looks whether the module is SoftHSM's, before there are any tokens.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import sys
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from appliance.errors import KagimoriError
 from appliance.token import slots
 from keyceremony.rehearsal.cast import StandIn, stand_ins
 from keyceremony.rehearsal.errors import NotThrowAway
-from keyceremony.rehearsal.events import Began, Event, Failed, Finished, encode
+from keyceremony.rehearsal.events import CHECK, Began, Event, Failed, Finished, encode
 from keyceremony.rehearsal.folder import Folder
 from keyceremony.rehearsal.replay import Player
 
@@ -73,20 +75,36 @@ def _serials(module: Path, cast: list[StandIn]) -> dict[str, str]:
         NotThrowAway: the module is not SoftHSM's.
         TokenNotFound: one of them is not there.
     """
+    library = load_softhsm(module)
+    return {one.label: slots.name_of(slots.find(library, one.label, None))[1] for one in cast}
+
+
+def load_softhsm(module: Path) -> Any:
+    """The module, loaded, if it is SoftHSM's.
+
+    Raises:
+        NotThrowAway: it is another maker's.
+        TokenModuleError: it is no module.
+    """
     library = slots.load(module)
     if library.manufacturer_id.strip("\0 ") != _MAKER:
         raise NotThrowAway(
             f"{module}: is made by {library.manufacturer_id.strip() or 'nobody named'}; a rehearsal uses {_MAKER} only",
             "give --module PATH of libsofthsm2.so (package softhsm2); no token was touched",
         )
-    return {one.label: slots.name_of(slots.find(library, one.label, None))[1] for one in cast}
+    return library
 
 
 def main(arguments: list[str]) -> int:
     """Carry out and tell; of a defect only its kind and place."""
-    tell = _Teller()
+    tell, folder, module = _Teller(), Folder(Path(arguments[0])), Path(arguments[1])
     try:
-        carry_out(Folder(Path(arguments[0])), Path(arguments[1]), tell)
+        if arguments[2:] == [CHECK]:
+            require_configuration(folder)
+            load_softhsm(module)
+            tell(Finished(""))
+        else:
+            carry_out(folder, module, tell)
     except KagimoriError as error:
         tell(Failed(tell.entry, type(error).__name__, error.message, error.hint))
         return 1

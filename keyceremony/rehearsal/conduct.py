@@ -17,7 +17,7 @@ from appliance.ledger.chain import Entry
 from keyceremony.rehearsal import compare, events, tokens
 from keyceremony.rehearsal.cast import StandIn, stand_ins, token_of
 from keyceremony.rehearsal.errors import NotThrowAway, RehearsalDiffers, RehearsalFailed
-from keyceremony.rehearsal.events import Began, Event, Failed, Finished, Step
+from keyceremony.rehearsal.events import CHECK, Began, Event, Failed, Finished, Step
 from keyceremony.rehearsal.folder import Folder
 from keyceremony.rehearsal.original import Scene
 
@@ -33,16 +33,19 @@ class Rehearsed:
     entries: tuple[Entry, ...]
 
 
-def conduct(folder: Folder, module: Path, tool: Path, scenes: Sequence[Scene], told: Told) -> Rehearsed:
-    """Carry out the scenes on throw-away tokens.
+def conduct(folder: Folder, module: Path, tool: Path | None, scenes: Sequence[Scene], told: Told) -> Rehearsed:
+    """Carry out the scenes on throw-away tokens; ``tool``: SoftHSM's own, None: it is looked for.
 
     Raises:
         TokenNotMade, NotThrowAway: before the first entry; nothing was carried out.
         RehearsalFailed: an entry could not be carried out.
         LedgerError: (a subclass) the rehearsal's ledger does not hold.
     """
-    tokens.make(folder, tool, stand_ins(scene.plan for scene in scenes))
-    anchor = _run(folder, module, told)
+    whole = module.absolute()
+    _run(folder, whole, told, CHECK)
+    program = tokens.find_tool(tool, whole)
+    tokens.make(folder, program, whole, stand_ins(scene.plan for scene in scenes))
+    anchor = _run(folder, whole, told)
     return Rehearsed(anchor, chain.verify_entries(files.read(folder.ledger), anchor))
 
 
@@ -79,9 +82,9 @@ def pairs(scenes: Sequence[Scene], entries: Sequence[Entry]) -> list[tuple[Stand
     return [(one, str(getattr(doubles[one.entry], "serial", ""))) for one in stand_ins(scene.plan for scene in scenes)]
 
 
-def _run(folder: Folder, module: Path, told: Told) -> str:
-    """The trust anchor of what the process carried out."""
-    command = [sys.executable, "-P", "-m", "keyceremony.rehearsal.child", str(folder.root), str(module.absolute())]
+def _run(folder: Folder, module: Path, told: Told, *more: str) -> str:
+    """The trust anchor of what the process carried out; empty when it only looked at the module."""
+    command = [sys.executable, "-P", "-m", "keyceremony.rehearsal.child", str(folder.root), str(module), *more]
     path = filter(None, (str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH")))
     environment = {**tokens.environment(folder), "PYTHONPATH": os.pathsep.join(path)}
     with subprocess.Popen(  # noqa: S603 -- this program's own interpreter

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+CHECK = "check"
+"""The argument with which the process only looks at the module."""
+
 
 class Began(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="began"):
     """An entry begins."""

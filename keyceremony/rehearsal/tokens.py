@@ -1,7 +1,7 @@
 """Throw-away SoftHSM tokens with random PINs that no argument, no environment and no log ever holds.
 
 ``softhsm2-util`` takes PINs as arguments, which every user of the machine can read, or asks for them at a terminal; so
-it gets a terminal. It is told of no module: it makes tokens of SoftHSM and of nothing else, in the rehearsal's folder.
+it gets a terminal. It is told which module to use, once that was found to be SoftHSM's (`keyceremony.rehearsal.child`).
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ def environment(folder: Folder) -> dict[str, str]:
     return {**os.environ, "SOFTHSM2_CONF": str(folder.configuration)}
 
 
-def make(folder: Folder, tool: Path, stand_ins: Iterable[StandIn]) -> None:
-    """A token for each stand-in, its PINs in files of mode 0400.
+def make(folder: Folder, tool: Path, module: Path, stand_ins: Iterable[StandIn]) -> None:
+    """A token for each stand-in, its PINs in files of mode 0400. ``module`` must have been checked.
 
     Raises:
         TokenNotMade: SoftHSM's tool said no.
     """
     for one in stand_ins:
         pin, so_pin = _new_pin(folder.pin(one.entry)), _new_pin(folder.pin(one.entry, so=True))
-        command = [str(tool), "--init-token", "--free", "--label", one.label]
+        command = [str(tool), "--module", str(module), "--init-token", "--free", "--label", one.label]
         code, said = _at_terminal(command, environment(folder), [so_pin, so_pin, pin, pin])
         if code:
             words = [line.strip() for line in said.splitlines() if line.strip()]

@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import backupkit
 import ceremonykit as kit
+import livingkit
 import pytest
 from ceremonykit import Stage
 
@@ -47,14 +47,14 @@ def quick_path(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def living_stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    """In the middle of its life (see `backupkit.living`), people's keys in memory; do not change it."""
-    return backupkit.living(backupkit.founded(tmp_path_factory.mktemp("stage") / "living"))
+    """In the middle of its life (see `livingkit.living`), people's keys in memory; do not change it."""
+    return livingkit.living(livingkit.founded(tmp_path_factory.mktemp("stage") / "living"))
 
 
 @pytest.fixture(scope="session")
 def guarded_stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    """The same with two keys (see `backupkit.guarded`); do not change it."""
-    return backupkit.guarded(backupkit.founded(tmp_path_factory.mktemp("stage") / "guarded"))
+    """The same with two keys (see `livingkit.guarded`); do not change it."""
+    return livingkit.guarded(livingkit.founded(tmp_path_factory.mktemp("stage") / "guarded"))
 
 
 @pytest.fixture

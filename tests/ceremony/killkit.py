@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from backupkit import strange
 from ceremonykit import Stage
+from livingkit import strange
 from scenarios import Scenario
 
 WHEN = ("before", "after")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import ceremonykit as kit
 import msgspec
-from backupkit import agreed
 from ceremonykit import Stage
+from livingkit import agreed
 
 from appliance.ledger.actions import (
     Action,
@@ -37,7 +37,7 @@ from appliance.numbers.formats import BASE36
 
 @dataclass(frozen=True)
 class Scenario:
-    """``actions`` in the state of `backupkit.living`, or of `backupkit.guarded`, where a few keys save time.
+    """``actions`` in the state of `livingkit.living`, or of `livingkit.guarded`, where a few keys save time.
 
     ``label``: the appliance token's afterwards; ``touches``: the tokens on which something changes on the way.
     """

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 
-import backupkit
 import ceremonykit as kit
+import livingkit
 import msgspec
 import pytest
-from backupkit import EVERYBODY, where
 from ceremonykit import Stage
+from livingkit import EVERYBODY, where
 
 from appliance.ledger import canonical
 from appliance.ledger.actions import (
@@ -43,7 +43,7 @@ def unchanged(living_stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def objects(unchanged: Stage) -> dict[str, list[str]]:
-    return backupkit.objects(unchanged, TOKENS)
+    return livingkit.objects(unchanged, TOKENS)
 
 
 def _lay(stage: Stage, plan: Plan, people: tuple[str, ...] = EVERYBODY, at: datetime | None = None) -> list[str]:
@@ -59,7 +59,7 @@ def _lay(stage: Stage, plan: Plan, people: tuple[str, ...] = EVERYBODY, at: date
 
 
 def _plan(stage: Stage, *actions: Action, **changes: object) -> Plan:
-    return msgspec.structs.replace(backupkit.drawn(stage, *actions), **changes)
+    return msgspec.structs.replace(livingkit.drawn(stage, *actions), **changes)
 
 
 def _refused(stage: Stage, command: list[str], objects: dict[str, list[str]], error: str, message: str) -> None:
@@ -67,7 +67,7 @@ def _refused(stage: Stage, command: list[str], objects: dict[str, list[str]], er
     done = stage.run(*command)
     assert (done.error, done.code) == (error, 4), done.err
     assert message in done.message, done.message
-    assert backupkit.objects(stage, TOKENS) == objects
+    assert livingkit.objects(stage, TOKENS) == objects
     assert sorted(path.name for path in stage.ledger.glob("*.cms")) == held
     assert not list((stage.ledger / "pending").glob("*.journal.jsonl"))
 
@@ -204,7 +204,7 @@ def test_a_plan_altered_after_approval(unchanged: Stage, objects: dict[str, list
     done = unchanged.run(*command)
     assert (done.error, done.code) == ("PlanAltered", 1)
     assert "approves other bytes than" in done.message
-    assert backupkit.objects(unchanged, TOKENS) == objects
+    assert livingkit.objects(unchanged, TOKENS) == objects
 
 
 def _with(roster: Roster, **thresholds: Threshold) -> Roster:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import backupkit
 import ceremonykit as kit
+import livingkit
 import pytest
-from backupkit import agreed, strange, where
 from ceremonykit import Done, Stage
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from livingkit import agreed, strange, where
 
 from appliance.ledger.actions import Action, EnrollBackup, Generate, RemoveBackup, Restore
 from appliance.ledger.publickey import encode_transport_key
@@ -74,12 +74,12 @@ def test_a_journal_that_claims_a_key_in_use_removes_nothing(guarded: Stage, labe
     in_use = guarded.state().keys[Generation("sspin.B", 1)].key_id.hex()
     data = {"token": guarded.serials[label], "key_id": in_use, "what": "key sspin.B.2"}
     _change(journal, lambda lines: lines.append({**lines[-1], "step": "1.other", "kind": "make", "data": data}))
-    before = backupkit.objects(guarded)
+    before = livingkit.objects(guarded)
     for told in _both(guarded):
         assert (told.code, told.error) == (1, "JournalDamaged")
         assert f"says that this run made {in_use}, which the ledger has had before" in told.message
         assert told.hint == "the journal was changed: do not resume or abort; find out who changed it"
-    assert backupkit.objects(guarded) == before
+    assert livingkit.objects(guarded) == before
 
 
 def test_a_journal_that_names_another_token_is_refused(guarded: Stage) -> None:

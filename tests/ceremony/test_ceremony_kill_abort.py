@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import backupkit
 import ceremonykit as kit
+import livingkit
 import pytest
-from backupkit import strange, where
 from ceremonykit import PEOPLE, Done, Stage
 from killkit import Agreed, agree, nothing_waits
+from livingkit import strange, where
 from scenarios import SCENARIOS, Scenario
 
 from appliance.ledger import chain
@@ -24,7 +24,7 @@ def test_killed_anywhere_and_aborted(
     scenario: Scenario, living_stage: Stage, guarded_stage: Stage, quick_path: Path
 ) -> None:
     agreed = agree(scenario, guarded_stage if scenario.guarded else living_stage, quick_path)
-    before = backupkit.objects(agreed.stage, scenario.touches)
+    before = livingkit.objects(agreed.stage, scenario.touches)
     undone = 0
     for broken, place in agreed.killed(quick_path):
         past = _past_return(broken)
@@ -38,7 +38,7 @@ def test_killed_anywhere_and_aborted(
         undone += 1
         assert aborted.code == 0, (place, aborted.err)
         _is_as_before(broken, agreed)
-        assert backupkit.objects(broken, scenario.touches) == before, place
+        assert livingkit.objects(broken, scenario.touches) == before, place
         if place[0] % 5 == 0:
             _can_be_executed_again(broken, agreed)
     assert undone
@@ -99,7 +99,7 @@ def test_an_abort_that_is_killed_itself_is_done_again(guarded_stage: Stage, quic
     """The record is signed once more; what was made is gone either way."""
     scenario = next(one for one in SCENARIOS if one.name == "restore")
     agreed = agree(scenario, guarded_stage, quick_path)
-    before = backupkit.objects(agreed.stage, scenario.touches)
+    before = livingkit.objects(agreed.stage, scenario.touches)
     half = agreed.stage.copy(quick_path / "half")
     assert half.run(*agreed.command, kill=(12, "after")).code == -9
     command = ["abort", "--reason", "first", *where(half)]
@@ -111,6 +111,6 @@ def test_an_abort_that_is_killed_itself_is_done_again(guarded_stage: Stage, quic
             assert broken.run(*command, kill=(number, when)).code == -9
             again = broken.run("abort", "--reason", "second", *where(broken))
             assert again.code == 0, again.err
-            assert backupkit.objects(broken, scenario.touches) == before
+            assert livingkit.objects(broken, scenario.touches) == before
             assert chain.open_annexes(read(broken.ledger), broken.state())
             nothing_waits(broken, plan=True)

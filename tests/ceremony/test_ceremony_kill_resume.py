@@ -7,9 +7,9 @@ from typing import get_args
 
 import ceremonykit as kit
 import pytest
-from backupkit import strange, where
 from ceremonykit import PEOPLE, Stage
 from killkit import Agreed, agree, nothing_waits
+from livingkit import strange, where
 from scenarios import SCENARIOS, Scenario
 
 from appliance.ledger.actions import Action, action_name

@@ -23,7 +23,7 @@ from appliance.ledger.outcome import Destroyed, Generated, Restored
 from appliance.ledger.states import KeyState
 from tests.world import softhsm
 
-VAULT, SECOND, RENEWED = "vault-1", "kagimori-2", "oversight-1b"
+VAULT, SECOND, RENEWED = "vault-1", "successor", "renewed-1"
 RESIDENTS = 10_000
 CHUNK = 2_500
 SECTORS = ("sspin.B", "sspin.C")

@@ -6,13 +6,13 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-import backupkit
 import ceremonykit as kit
+import livingkit
 import msgspec
 import pytest
-from backupkit import carry_out, strange, where
 from ceremonykit import Done, Stage
 from daemonkit import Daemon, codes
+from livingkit import carry_out, strange, where
 
 from appliance.ledger import chain, files
 from appliance.ledger.actions import Activate, ChangePolicy, Generate
@@ -78,7 +78,7 @@ def _restore(stage: Stage) -> None:
     assert drafted.code == 0, drafted.err
     assert f"GIVEN UP: {BARE} (active now): on no backup token; no number under it can ever be" in drafted.out
     plan = stage.newest_plan()
-    stage.approve(plan, *backupkit.EVERYBODY)
+    stage.approve(plan, *livingkit.EVERYBODY)
     stage.must("execute", str(plan), *where(stage), "--operator", "operator")
     config = stage.folder / "kagimori.toml"
     config.write_text(config.read_text().replace(f'label = "{kit.APPLIANCE}"', f'label = "{SPARE}"'))
@@ -111,13 +111,13 @@ def test_a_key_without_a_copy_does_not_stand_in_the_way_of_the_others(stage: Sta
 
 def _refused_without_a_word(stage: Stage) -> None:
     """Nothing is drafted, and no token changes."""
-    before = backupkit.objects(stage, ("backup-1", SPARE))
+    before = livingkit.objects(stage, ("backup-1", SPARE))
     refused = _draft(stage)
     assert (refused.code, refused.error) == (1, "DraftRefused")
     assert refused.message == f"restore: no backup token has a copy of {BARE}"
     assert refused.hint.endswith(f"To give them up, add: --give-up {BARE}")
     assert not list((stage.ledger / "pending").glob("*.plan.json"))
-    assert backupkit.objects(stage, ("backup-1", SPARE)) == before
+    assert livingkit.objects(stage, ("backup-1", SPARE)) == before
 
 
 def _told(stage: Stage) -> None:

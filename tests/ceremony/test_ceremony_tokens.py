@@ -9,11 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import backupkit
 import ceremonykit as kit
+import livingkit
 import pytest
-from backupkit import agreed, carry_out, strange, where
 from ceremonykit import Done, Stage
+from livingkit import agreed, carry_out, strange, where
 
 from appliance.ledger.actions import Action, Activate, Destroy, Drill, EnrollBackup, Generate, RemoveBackup, Restore
 from appliance.numbers.domains import Generation
@@ -38,12 +38,12 @@ def _tamper(stage: Stage, deed: str, label: str, key_id: bytes) -> None:
 
 def _refused(stage: Stage, command: list[str], error: str, message: str, labels: tuple[str, ...] = ()) -> Done:
     """`execute` says no by that name, and nothing is made anywhere."""
-    there = labels or (APPLIANCE, *backupkit.SPARES)
-    before = backupkit.objects(stage, there)
+    there = labels or (APPLIANCE, *livingkit.SPARES)
+    before = livingkit.objects(stage, there)
     done = stage.run(*command)
     assert done.error == error, done.err
     assert message in done.message, done.message
-    assert backupkit.objects(stage, there) == before
+    assert livingkit.objects(stage, there) == before
     assert not list((stage.ledger / "pending").glob("*.journal.jsonl")), "nothing was begun"
     return done
 

@@ -35,8 +35,11 @@ def credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def put(folder: Path, mode: int = 0o400) -> Path:
     path = folder / NAME
+    before = folder.stat().st_mode
+    folder.chmod(0o700)
     path.write_text("314159\n", "ascii")
     path.chmod(mode)
+    folder.chmod(before)
     return path
 
 
