@@ -17,6 +17,7 @@ class Read(HTMLParser):
     attributes: list[tuple[str, str]] = field(default_factory=list)
     text: list[str] = field(default_factory=list)
     style: str = ""
+    pre: str = ""
 
     def __post_init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -31,10 +32,15 @@ class Read(HTMLParser):
         assert self.open, f"</{tag}> closes nothing"
         assert self.open[-1] == tag, f"</{tag}> where <{self.open[-1]}> is open"
         self.open.pop()
+        if tag == "pre":  # its words have tags of their own; a person reads one line
+            self.text.append(self.pre.strip())
+            self.pre = ""
 
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] == "style":
             self.style += data
+        elif "pre" in self.open:
+            self.pre += data
         elif data.strip():
             self.text.append(data.strip())
 
