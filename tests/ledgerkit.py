@@ -319,9 +319,12 @@ def enroll(serial: str, copy_from: str | None = None) -> EnrollBackup:
     return EnrollBackup(token_label=LABELS[serial], token_serial=serial, copy_from=copy_from)
 
 
-def restore(source: str, serial: str = NEW_TOKEN, lost: tuple[str, ...] = ()) -> Restore:
+def restore(
+    source: str, serial: str = NEW_TOKEN, lost: tuple[str, ...] = (), lost_backups: tuple[str, ...] = ()
+) -> Restore:
     """The action that puts a new appliance token in the place of the old one."""
-    return Restore(token_label=LABELS[serial], token_serial=serial, source=source, lost=lost)
+    named = {"lost": lost, "lost_backups": lost_backups}
+    return Restore(token_label=LABELS[serial], token_serial=serial, source=source, **named)
 
 
 def drill(source: str) -> Drill:

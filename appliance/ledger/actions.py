@@ -135,12 +135,14 @@ class Restore(_Action, frozen=True, kw_only=True, tag="restore"):
     """A new appliance token takes the place of the old one, with the copies of the backup token ``source``.
 
     ``lost``: the generations that no backup token has, in order; the quorum gives them up by naming them.
+    ``lost_backups``: serial numbers of backup tokens that are lost as well, in order; they leave the ledger with it.
     """
 
     token_label: TokenLabel
     token_serial: TokenSerial
     source: TokenSerial
     lost: Annotated[tuple[GenerationText, ...], msgspec.Meta(max_length=4096)] = ()
+    lost_backups: Annotated[tuple[TokenSerial, ...], msgspec.Meta(max_length=16)] = ()
 
 
 class Drill(_Action, frozen=True, kw_only=True, tag="drill"):

@@ -123,11 +123,8 @@ class Book:
             case EnrollBackup():
                 return self._enroll(action)
             case RemoveBackup():
-                self._known_backup(action, action.token_serial)
-                gone = self.backups.pop(action.token_serial)
-                self.drills.pop(gone.serial, None)
-                self._forget_copies(gone.serial)
-                return Effect(action_name(action), gone.label, "backup token", "lost" if action.lost else "emptied")
+                label = self._leave(action, action.token_serial)
+                return Effect(action_name(action), label, "backup token", "lost" if action.lost else "emptied")
             case Restore():
                 return self._restore(action)
             case Drill():
@@ -139,12 +136,22 @@ class Book:
 
     def _restore(self, action: Restore) -> Effect:
         self._require_free(action, action.token_serial)
+        for serial in action.lost_backups:
+            self._leave(action, serial)
         self._known_backup(action, action.source)
         for text in action.lost:
             self._lose(Generation.parse(text))
         self._require_complete(action.source)
         before, self.token = self.token, _Token(action.token_label, action.token_serial)
         return Effect(action_name(action), action.token_label, str(before), str(self.token))
+
+    def _leave(self, action: TokenAction, serial: str) -> str:
+        """A backup token leaves, and its copies are not counted any more; its label."""
+        self._known_backup(action, serial)
+        gone = self.backups.pop(serial)
+        self.drills.pop(serial, None)
+        self._forget_copies(serial)
+        return gone.label
 
     def _lose(self, generation: Generation) -> None:
         try:

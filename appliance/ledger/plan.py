@@ -136,6 +136,7 @@ def _validate_tokens(field: str, action: TokenAction) -> None:
             require_line(f"{field}: {name}", text, longest=32, malformed=MalformedPlan)
     if isinstance(action, Restore):
         _validate_lost(f"{field}: lost", action.lost)
+        _validate_serials(f"{field}: lost_backups", action.lost_backups)
 
 
 def _validate_lost(field: str, lost: tuple[str, ...]) -> None:
@@ -148,10 +149,14 @@ def _validate_lost(field: str, lost: tuple[str, ...]) -> None:
 def _validate_generate(field: str, action: Generate) -> None:
     if action.parent is not None:
         _require_generation(f"{field}: parent", action.parent)
-    if list(action.backups) != sorted(set(action.backups)):
-        raise MalformedPlan(f"{field}: backups: each serial number once, in order")
-    for serial in action.backups:
-        require_line(f"{field}: backups", serial, longest=16, malformed=MalformedPlan)
+    _validate_serials(f"{field}: backups", action.backups)
+
+
+def _validate_serials(field: str, serials: tuple[str, ...]) -> None:
+    if list(serials) != sorted(set(serials)):
+        raise MalformedPlan(f"{field}: each serial number once, in order")
+    for serial in serials:
+        require_line(field, serial, longest=16, malformed=MalformedPlan)
 
 
 def _require_generation(field: str, text: str) -> None:

@@ -61,15 +61,25 @@ def remove(label: str, lost: bool, draft: Draft) -> None:
     metavar="DOMAIN.N",
     help="A key that no backup token has: it is lost for ever. Repeatable.",
 )
+@click.option(
+    "--lost-backup",
+    "lost_backups",
+    multiple=True,
+    metavar="LABEL",
+    help="A backup token that is lost as well; it leaves the ledger with this plan. Repeatable.",
+)
 @drafting_options
-def restore(label: str, serial: str, source: str, give_up: tuple[str, ...], draft: Draft) -> None:
+def restore(
+    label: str, serial: str, source: str, give_up: tuple[str, ...], lost_backups: tuple[str, ...], draft: Draft
+) -> None:
     """Draft recovery: a new, empty token takes the appliance token's place, with a backup token's copies.
 
     For a token that is lost or broken. The backup token must have a copy of every key; one that no backup token has
     must be given up by name, and the quorum agrees to that as well.
     """
     state = draft.state()
-    action = changes.restore(state, label=label, serial=serial, source=source, give_up=give_up)
+    named = {"give_up": give_up, "lost_backups": lost_backups}
+    action = changes.restore(state, label=label, serial=serial, source=source, **named)
     draft.write(state, f"Restore to {label}", action)
 
 

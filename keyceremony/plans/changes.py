@@ -78,16 +78,35 @@ def remove_backup(state: LedgerState, name: str, *, lost: bool) -> RemoveBackup:
     return RemoveBackup(token_serial=holder(state.backups, name).serial, lost=lost)
 
 
-def restore(state: LedgerState, *, label: str, serial: str, source: str, give_up: Iterable[str] = ()) -> Restore:
-    """A new appliance token. ``give_up``: the keys that no backup token has, by name.
+def restore(
+    state: LedgerState,
+    *,
+    label: str,
+    serial: str,
+    source: str,
+    give_up: Iterable[str] = (),
+    lost_backups: Iterable[str] = (),
+) -> Restore:
+    """A new appliance token.
+
+    ``give_up``: the keys that no backup token has, by name; ``lost_backups``: backup tokens that are lost as well,
+    by label, so that their copies do not count.
 
     Raises:
-        DraftRefused: there is no backup token ``source``, no such name, or a key that no backup token has is not named.
+        DraftRefused: there is no such backup token, no such name, or a key that no backup token has is not named.
     """
     held = holder(state.backups, source)
+    without = tuple(sorted({holder(state.backups, name).serial for name in lost_backups}))
     lost = sorted({_generation(text) for text in give_up})
-    _require_given_up([key for key in Book(state).live() if not key.copies and key.generation not in lost])
-    return Restore(token_label=label, token_serial=serial, source=held.serial, lost=tuple(map(str, lost)))
+    live = [key for key in Book(state).live() if key.generation not in lost]
+    _require_given_up([key for key in live if not key.copies - frozenset(without)])
+    return Restore(
+        token_label=label,
+        token_serial=serial,
+        source=held.serial,
+        lost=tuple(map(str, lost)),
+        lost_backups=without,
+    )
 
 
 def _require_given_up(missing: Sequence[KeyRecord]) -> None:

@@ -77,8 +77,11 @@ def _changes(action: Action, parts: Parts) -> dict[str, Any]:
             changes["copy_from"] = _serial(action.copy_from, parts)
         case RemoveBackup():
             changes["token_serial"] = _serial(action.token_serial, parts)
-        case Restore() | Drill():
+        case Drill():
             changes["source"] = _serial(action.source, parts)
+        case Restore():
+            changes["source"] = _serial(action.source, parts)
+            changes["lost_backups"] = tuple(sorted(_serial(one, parts) for one in action.lost_backups))
         case _:
             pass
     return changes

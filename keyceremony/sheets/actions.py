@@ -100,6 +100,8 @@ class _Described:
             case Restore() if state is not None:
                 yield Field(t("field.source"), self.token(action.source))
                 yield Field(t("field.replaces"), t.token(state.token_label, state.token_serial))
+                if action.lost_backups:
+                    yield Field(t("field.lost_backups"), "\n".join(map(self.token, action.lost_backups)))
                 if action.lost:
                     yield Field(t("field.given_up"), "\n".join(self._given_up(action, state)))
             case Drill() if state is not None:

@@ -29,6 +29,8 @@ def details(action: TokenAction, state: LedgerState | None) -> Iterator[str]:
             old = f"{state.token_label}, serial {state.token_serial}" if state else "the present token"
             yield f"{old} → {action.token_label}, serial {action.token_serial}, empty until now"
             yield _copied(action.source, live, backups)
+            for serial in action.lost_backups:
+                yield f"LOST: {label_of(backups, serial)} leaves the ledger; nothing can be proven of its copies"
             yield from _given_up(action, live)
             yield "the new token makes an identity key of its own; the backup token's signs this outcome"
         case Drill():

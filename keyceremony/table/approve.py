@@ -73,7 +73,7 @@ def check_words(paper: Paper, typed: str) -> None:
 def grave_subjects(plan: Plan, state: LedgerState | None) -> list[str]:
     """What the actions that cannot be taken back are about: generations, a token's label, ``roster``; often nothing.
 
-    Of a restore: the new token's label, then each key that it gives up.
+    Of a restore: the new token's label, then each key that it gives up, then each backup token that is lost as well.
     """
     backups = state.backups if state else {}
     subjects = []
@@ -84,6 +84,7 @@ def grave_subjects(plan: Plan, state: LedgerState | None) -> list[str]:
             subjects.append(subject_of(action))
         if isinstance(action, Restore):
             subjects += action.lost
+            subjects += [backups[serial].label for serial in action.lost_backups if serial in backups]
     return subjects
 
 

@@ -18,6 +18,7 @@ from keyceremony.looking.reminders import reminders
 from keyceremony.plans import changes
 from keyceremony.plans.rotation import rotation
 from keyceremony.showing import show_tokens
+from keyceremony.table.approve import grave_subjects
 from keyceremony.words import last_four
 
 RESTORE = ["restore", "--label", "kagimori-2", "--serial", NEW_TOKEN, "--from", "backup-1"]
@@ -178,3 +179,19 @@ def test_a_domain_whose_only_key_is_lost_gets_a_new_one(restored: ledgerkit.Book
     restored.add([Generate(generation="sspin.C.2", parent="spin.1", backups=(B1,)), Activate(generation="sspin.C.2")])
     key = restored.state.keys[restored.state.current["sspin.C"]]
     assert (str(key.generation), key.state) == ("sspin.C.2", KeyState.ACTIVE)
+
+
+def test_a_backup_token_that_is_lost_as_well_is_named_and_loud(book: ledgerkit.Book) -> None:
+    grown = book.fork()
+    grown.add([ledgerkit.enroll(B2)])
+    grown.add([Generate(generation="sspin.F.1", parent="spin.1", backups=(B2,))])
+    given = {"label": "k", "serial": "1", "source": "backup-1", "lost_backups": ["backup-2"]}
+    with pytest.raises(DraftRefused) as refused:
+        changes.restore(grown.state, **given)
+    assert refused.value.message == "restore: no backup token has a copy of spin.2, sspin.C.1, sspin.F.1"
+    action = changes.restore(grown.state, **given, give_up=["spin.2", "sspin.C.1", "sspin.F.1"])
+    assert action.lost_backups == (B2,)
+    lines = list(show_tokens.details(action, grown.state))
+    assert f"LOST: backup-2 (serial {B2}) leaves the ledger; nothing can be proven of its copies" in lines
+    plan = ledgerkit.make_plan([action], state=grown.state)
+    assert grave_subjects(plan, grown.state) == ["k", "spin.2", "sspin.C.1", "sspin.F.1", "backup-2"]

@@ -258,3 +258,25 @@ def test_a_second_backup_token_gets_the_copies_of_the_first(guarded: Stage) -> N
     carry_out(guarded, restore)
     assert strange(guarded, "spare") == []
     assert guarded.state().restored == guarded.state().sequence
+
+
+def test_appliance_and_one_backup_token_lost_at_once(guarded: Stage) -> None:
+    """What only the two of them had is given up by name; the rest comes back from the other backup token."""
+    serials, second = guarded.serials, guarded.serials["backup-2"]
+    carry_out(guarded, EnrollBackup(token_label="backup-2", token_serial=second, copy_from=serials[BACKUP]))
+    carry_out(guarded, Generate(generation="sspin.B.2", parent="spin.1", backups=(second,)))
+    for label in (APPLIANCE, "backup-2"):
+        delete = [str(softhsm()["KAGIMORI_SOFTHSM2_UTIL"]), "--delete-token", "--token", label]
+        subprocess.run(delete, env=guarded.env, check=True, capture_output=True, timeout=60)
+    restore = Restore(
+        token_label="spare",
+        token_serial=serials["spare"],
+        source=serials[BACKUP],
+        lost=("sspin.B.2",),
+        lost_backups=(second,),
+    )
+    carry_out(guarded, restore)
+    assert set(guarded.state().backups) == {serials[BACKUP]}
+    assert strange(guarded, "spare") == []
+    carry_out(guarded, Generate(generation="sspin.B.3", parent="spin.1", backups=(serials[BACKUP],)))
+    assert strange(guarded, "spare") == []

@@ -14,6 +14,7 @@ from appliance.ledger.actions import (
     ChangePolicy,
     Destroy,
     Generate,
+    Restore,
     Restrict,
     Retire,
     Suspend,
@@ -248,3 +249,36 @@ def test_other_tokens_never_get_it(spin_lost: Book, action: Action) -> None:
     copied = told.keys if isinstance(told, Drilled) else told.copies  # type: ignore[union-attr]
     assert [one.generation for one in copied] == ["common.1", "spin.1", "sspin.B.1", "sspin.E.1", "sspin.E.3"]
     applied(spin_lost.state, [action])
+
+
+def test_a_backup_token_that_is_lost_as_well_does_not_stand_in_the_way(some_bare: Book) -> None:
+    """Else a key that only it had could neither be restored nor given up, and the others would be lost with it."""
+    grown = some_bare.fork()
+    grown.add([Generate(generation="sspin.F.1", parent="spin.1", backups=(B2,))])
+    action = restore(B1, lost=(*LOST, "sspin.F.1"), lost_backups=(B2,))
+    grown.add([action])
+    state = chain.verify(grown.files, grown.anchor)
+    assert B2 not in state.backups and B2 not in state.drills
+    assert B1 in state.backups
+    assert record(state, "sspin.F.1").state is KeyState.LOST
+    assert all(B2 not in key.copies for key in state.keys.values())
+
+
+@pytest.mark.parametrize(
+    ("action", "why"),
+    [
+        (
+            restore(B1, lost=LOST, lost_backups=(B1,)),
+            f"restore: token {B1} is no backup token of this ledger; it has: ",
+        ),
+        (restore(B1, lost=LOST, lost_backups=("f" * 16,)), "restore: token ffffffffffffffff is no backup token"),
+    ],
+    ids=["the source itself", "none of the ledger's"],
+)
+def test_which_backup_tokens_can_be_lost_with_it(some_bare: Book, action: Restore, why: str) -> None:
+    assert forbidden(IllegalAction, some_bare.state, action).startswith(f"action 1: {why}")
+
+
+def test_lost_backup_tokens_are_named_once_and_in_order() -> None:
+    with pytest.raises(MalformedPlan, match="actions: 1: lost_backups: each serial number once, in order"):
+        plan.validate(make_plan([restore(B1, lost_backups=(B2, B2))], sequence=2, previous="ab" * 32))

@@ -63,6 +63,7 @@ def restore(bench: Bench, action: Restore, state: LedgerState) -> Restored:
     trusted = {
         backup.serial: trust_again(bench, f"1.trusted.{backup.serial}", serial, backup).hex()
         for backup in state.backups.values()
+        if backup.serial not in action.lost_backups
     }
     own = identity.make(bench, "1.identity", serial)
     bench.erase("1.transport")
