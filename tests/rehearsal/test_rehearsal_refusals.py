@@ -25,11 +25,17 @@ def _replay(life: Life, *more: str, module: str | None = None) -> list[str]:
 def test_a_module_that_is_not_softhsms_is_refused(life: Life, tmp_path: Path) -> None:
     """The one for smart cards, which comes with pkcs11-tool."""
     cards = softhsm()["KAGIMORI_PKCS11_SPY"].resolve().with_name("opensc-pkcs11.so")
-    done = life.run(*_replay(life, "--folder", str(tmp_path / "rehearsal"), module=str(cards)))
+    asked = _replay(life, "--folder", str(tmp_path / "rehearsal"), module=str(cards))
+    done = life.run(*asked, env={**life.env, "LD_LIBRARY_PATH": _unpacked()})
     assert done.code == 1
     assert f"{cards}: is made by OpenSC Project; a rehearsal uses SoftHSM only" in done.err
     assert "no token was touched" in done.err
     assert not (tmp_path / "rehearsal").exists()
+
+
+def _unpacked() -> str:
+    """Where the libraries are that its module needs, should the packages have been unpacked rather than installed."""
+    return ":".join(sorted({str(path.parent) for path in (PROJECT / "var" / "softhsm" / "unpacked").rglob("*.so*")}))
 
 
 def test_a_module_that_is_none_is_told(life: Life, tmp_path: Path) -> None:
