@@ -6,10 +6,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
 
+import pytest
 from lifekit import Life, softhsm
 
 from keyceremony.rehearsal import folder as folders
+from keyceremony.rehearsal.child import load_softhsm
+from keyceremony.rehearsal.errors import NotThrowAway
 from keyceremony.rehearsal.events import Failed, decode
 from tests.world import PROJECT
 
@@ -23,19 +28,26 @@ def _replay(life: Life, *more: str, module: str | None = None) -> list[str]:
 
 
 def test_a_module_that_is_not_softhsms_is_refused(life: Life, tmp_path: Path) -> None:
-    """The one for smart cards, which comes with pkcs11-tool."""
+    """The one for smart cards, which comes with pkcs11-tool; unpacked rather than installed, it does not even start."""
     cards = softhsm()["KAGIMORI_PKCS11_SPY"].resolve().with_name("opensc-pkcs11.so")
-    asked = _replay(life, "--folder", str(tmp_path / "rehearsal"), module=str(cards))
-    done = life.run(*asked, env={**life.env, "LD_LIBRARY_PATH": _unpacked()})
+    asked = _replay(life, "--discard", "--folder", str(tmp_path / "rehearsal"), module=str(cards))
+    done = life.run(*asked)
     assert done.code == 1
-    assert f"{cards}: is made by OpenSC Project; a rehearsal uses SoftHSM only" in done.err
-    assert "no token was touched" in done.err
+    told = (f"{cards}: is made by OpenSC Project; a rehearsal uses SoftHSM only", f"{cards}: cannot be used")
+    assert any(message in done.err for message in told), done.err
     assert not (tmp_path / "rehearsal").exists()
 
 
-def _unpacked() -> str:
-    """Where the libraries are that its module needs, should the packages have been unpacked rather than installed."""
-    return ":".join(sorted({str(path.parent) for path in (PROJECT / "var" / "softhsm" / "unpacked").rglob("*.so*")}))
+def test_the_maker_of_a_module_decides() -> None:
+    library = SimpleNamespace(manufacturer_id="OpenSC Project".ljust(32))
+    with (
+        patch("keyceremony.rehearsal.child.slots.load", return_value=library),
+        pytest.raises(
+            NotThrowAway, match=r"m\.so: is made by OpenSC Project; a rehearsal uses SoftHSM only"
+        ) as refused,
+    ):
+        load_softhsm(Path("m.so"))
+    assert "no token was touched" in str(refused.value.hint)
 
 
 def test_a_module_that_is_none_is_told(life: Life, tmp_path: Path) -> None:
