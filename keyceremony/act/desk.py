@@ -84,12 +84,11 @@ class Desk:
         return self._open[serial]
 
     def check_so(self, serial: str) -> None:
-        """Log in as a token's security officer and out again, before anything is made.
+        """Log in as a token's security officer and out again, before its user does, and before anything is made.
 
         Raises:
             TokenError: it is not there, or the SO PIN is wrong (tried once).
         """
-        self._leave(serial)
         label = self._names[serial].label
         so.check_login(self._module, label=label, serial=serial, so_pin=self._pins.so(label))
 

@@ -102,9 +102,5 @@ def require_undoable(broken: Broken) -> Prepared:
 
 
 def abort(broken: Broken, prepared: Prepared, desk: Desk, reason: str) -> Fate:
-    """Undo the run and leave a signed record.
-
-    Raises:
-        PastReturn: it cannot be undone.
-    """
+    """Undo the run and leave a signed record; ``prepared`` is what `require_undoable` has answered."""
     return undo.undo(Bench(broken.journal, desk, prepared.state), prepared, "abort", reason)

@@ -24,7 +24,7 @@ from keyceremony.act.prepare import Prepared
 from keyceremony.act.work import carryout, identity
 from keyceremony.act.work.bench import Bench
 from keyceremony.act.work.recovery import facts_of
-from keyceremony.errors import ExecutionFailed, PastReturn
+from keyceremony.errors import ExecutionFailed
 from keyceremony.signals import undisturbed
 from keyceremony.table import staging
 
@@ -58,13 +58,8 @@ def unless_done(bench: Bench, prepared: Prepared) -> Iterator[None]:
 def undo(bench: Bench, prepared: Prepared, ended_by: Literal["failure", "abort"], reason: str) -> Fate:
     """Remove what the run made and leave a signed record; the journal goes to the papers only if both succeed.
 
-    Raises:
-        PastReturn: something was destroyed already.
+    For a run that is not past its return (`keyceremony.act.recover.require_undoable`).
     """
-    if bench.journal.irreversible:
-        raise PastReturn(
-            "keys have been destroyed in this run already: it can only be completed", "keyceremony resume completes it"
-        )
     with undisturbed():  # impatience leaves no key behind
         step = bench.journal.last_step()
         made = bench.journal.made()

@@ -280,3 +280,26 @@ def test_appliance_and_one_backup_token_lost_at_once(guarded: Stage) -> None:
     assert strange(guarded, "spare") == []
     carry_out(guarded, Generate(generation="sspin.B.3", parent="spin.1", backups=(serials[BACKUP],)))
     assert strange(guarded, "spare") == []
+
+
+def test_a_transport_key_exchanged_while_a_run_was_cut_off_gets_no_key(guarded: Stage) -> None:
+    """What was checked at the beginning is looked at once more when it matters."""
+    (backup,) = guarded.state().backups.values()
+    assert guarded.run(*agreed(guarded, _generate(guarded)), kill=(4, "after")).code == -9
+    _tamper(guarded, "exchange-trusted", APPLIANCE, backup.trusted_id)
+    told = guarded.run("resume", *where(guarded))
+    assert told.code == 1
+    assert "is not the one that was enrolled" in told.message
+    assert "what was made in this run was removed again" in told.message
+
+
+def test_nothing_is_destroyed_while_another_action_of_the_plan_can_still_fail(living: Stage) -> None:
+    """Wherever the destroy stands in the plan: it comes last."""
+    plan = (Destroy(generation="sspin.B.1"), Generate(generation="sspin.B.3", parent="spin.1"))
+    command = agreed(living, *plan)
+    done = living.run(*command, fault=("before-generate", 1))
+    assert done.code == 1
+    assert done.message.startswith("the token was pulled out; ")
+    assert strange(living) == [], "the key is where it was"
+    assert living.run(*command).code == 0
+    assert strange(living) == []

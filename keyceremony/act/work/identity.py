@@ -11,7 +11,6 @@ from keyceremony.act.work.bench import Bench
 from keyceremony.errors import JournalMismatch
 
 LABEL = "identity"
-_PROBE = b"kagimori/identity-probe/v1"
 _NO_EXPIRY = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # RFC 5280, 4.1.2.5: no well-defined end
 
 
@@ -40,9 +39,7 @@ def make(bench: Bench, step: str, serial: str) -> Identity:
         on_token(token, key_id)
 
     key_id, _ = bench.make(step, serial, f"identity key of {token.facts.label}", making)
-    made = Identity(serial, key_id, _certificate(bench.desk.token(serial), key_id))
-    made.signer(bench).sign(_PROBE)  # verified with the certificate
-    return made
+    return Identity(serial, key_id, _certificate(bench.desk.token(serial), key_id))
 
 
 def _certificate(token: Token, key_id: bytes) -> bytes:
