@@ -17,9 +17,12 @@ class AttributeSets:
         self._t = t
         self._sets: list[dict[str, Value]] = []
 
-    def name(self, attributes: Mapping[str, Value]) -> str:
-        """``set A``; a set not met before gets the next letter."""
-        wanted = dict(attributes)
+    def name(self, attributes: Mapping[str, Value], label: str = "") -> str:
+        """``set A``; a set not met before gets the next letter.
+
+        A label that is the key's own name is left out: it would make every key's set another one.
+        """
+        wanted = {name: value for name, value in attributes.items() if (name, value) != ("label", label)}
         if wanted not in self._sets:
             self._sets.append(wanted)
         return self._t("minutes.set", letter=_letter(self._sets.index(wanted)))

@@ -85,9 +85,9 @@ class _Told:
         t = self.t
         yield Field(t("minutes.check_value"), Code(result.check_value))
         yield Field(t("minutes.key_id"), Code(result.key_id))
-        yield Field(t("minutes.attributes"), self.sets.name(result.attributes))
+        yield Field(t("minutes.attributes"), self.sets.name(result.attributes, result.generation))
         copies = (
-            t("minutes.copy", token=self.token(serial), set=self.sets.name(told))
+            t("minutes.copy", token=self.token(serial), set=self.sets.name(told, result.generation))
             for serial, told in result.copies.items()
         )
         yield Field(t("minutes.copies"), "\n".join(copies) or t("sheet.none"))
@@ -121,7 +121,7 @@ class _Told:
                 Code(one.generation),
                 Code(one.check_value),
                 Code(one.key_id),
-                self.sets.name(one.attributes),
+                self.sets.name(one.attributes, one.generation),
                 t("sheet.entry", number=one.origin),
             )
             for one in copied

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 from itertools import pairwise
 
+from keyceremony.sheets.attributes import AttributeSets
+from keyceremony.sheets.wording import Wording
+
 from . import fixedledger
 from .golden import minutes_of
 from .reading import Read, read
@@ -136,3 +139,11 @@ def test_a_drill_tells_the_scratch_token_and_when_it_was_done_before() -> None:
     assert "last drill never" in page.words
     assert "scratch token scratch (serial 99990000aaaabbbb)" in page.words
     assert "Keys compared on the scratch token and removed from it again" in page.text
+
+
+def test_a_label_that_is_the_keys_own_name_makes_no_set_of_its_own() -> None:
+    """As every token reports one; a label that is another name is shown."""
+    sets = AttributeSets(Wording("en"))
+    first = sets.name({"sensitive": True, "label": "spin.1"}, "spin.1")
+    assert sets.name({"sensitive": True, "label": "sspin.B.1"}, "sspin.B.1") == first == "set A"
+    assert sets.name({"sensitive": True, "label": "sspin.X.9"}, "sspin.B.1") == "set B"
