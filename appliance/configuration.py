@@ -148,7 +148,8 @@ def read_pin(path: Path) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise PinFileRefused(
-            f"PIN file {path}: {error.strerror}", "check [token] pin_file or pin_credential in the configuration"
+            f"PIN file {path}: {error.strerror}",
+            "check the path on the command line, or [token] pin_file or pin_credential in the configuration",
         ) from None
     with os.fdopen(descriptor, "rb") as file:
         _check_private(path, os.fstat(descriptor))

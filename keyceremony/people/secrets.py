@@ -26,7 +26,8 @@ def ask(prompt: str) -> str:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError:
         raise SecretRefused(
-            f"{prompt}: no terminal to ask at", "run it at a terminal, or give a file (--pin-file, --passphrase-file)"
+            f"{prompt}: no terminal to ask at",
+            "run it at a terminal, or name a file that holds it (--help lists the options)",
         ) from None
     secret = getpass.getpass(f"{prompt}: ")
     if not secret:

@@ -303,3 +303,16 @@ def test_nothing_is_destroyed_while_another_action_of_the_plan_can_still_fail(li
     assert strange(living) == [], "the key is where it was"
     assert living.run(*command).code == 0
     assert strange(living) == []
+
+
+def test_a_drill_that_leaves_something_on_the_scratch_token_is_none(guarded: Stage) -> None:
+    """Somebody's key got there while the drill was cut off: the ledger must not say that the token is empty again."""
+    command = agreed(guarded, _drill(guarded))
+    lines = guarded.copy(guarded.folder.with_name("whole")).run(*command).lines
+    assert guarded.run(*command, kill=(lines - 3, "after")).code == -9
+    _tamper(guarded, "add", "scratch", secrets.token_bytes(16))
+    told = guarded.run("resume", *where(guarded))
+    assert told.code == 1
+    assert "token scratch: still holds secret_key " in told.message
+    assert "initialise the scratch token anew" in told.hint
+    assert not guarded.state().drills

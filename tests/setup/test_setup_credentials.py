@@ -85,7 +85,10 @@ def test_a_name_that_is_no_credentials(tmp_path: Path, name: str) -> None:
 def test_a_credential_that_is_not_there(tmp_path: Path, credentials: Path) -> None:
     with pytest.raises(PinFileRefused, match=f"PIN file {credentials}/token-pin: No such file") as caught:
         read_pin(load(configured(tmp_path, CREDENTIAL_LINE)).token.pin_path)
-    assert caught.value.hint == "check [token] pin_file or pin_credential in the configuration"
+    assert (
+        caught.value.hint
+        == "check the path on the command line, or [token] pin_file or pin_credential in the configuration"
+    )
 
 
 def seen_as_roots(monkeypatch: pytest.MonkeyPatch, group: int = 0) -> None:
