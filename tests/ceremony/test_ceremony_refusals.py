@@ -302,4 +302,4 @@ def test_without_a_terminal_no_pin_is_asked_for(stage: Stage) -> None:
     plan = stage.plan_keys(*kit.FIRST_KEYS)
     stage.approve(plan, *QUORUM)
     done = refused(stage, plan, 5, "PIN of token kagimori: no terminal to ask at", "--ask-pin")
-    assert "--pin-file" in done.hint
+    assert done.hint == "run it at a terminal, or name a file that holds it (--help lists the options)"
