@@ -15,6 +15,7 @@ from keyceremony.commands import (
     execute,
     inspect,
     inventory,
+    order,
     pin,
     plan,
     rehearse,
@@ -41,6 +42,7 @@ renew     draft a plan anew that was overtaken or has expired; withdraw puts it 
 verify    check the whole ledger, at any time, without a token
 script    the ceremony on paper, step by step, to be printed before it
 minutes   what was done, from the ledger, to be printed and signed
+order     a disclosure order: draft, show, sign, finish
 pin       deal the token's PIN to officers, k of n, and put it together again
 
 A whole ceremony, step by step: docs/ceremony-guide.md; when something goes wrong: docs/ceremony-trouble.md
@@ -76,6 +78,7 @@ for _command in (
     rehearse.command,
     sheets.script_command,
     sheets.minutes_command,
+    order.command,
     pin.command,
 ):
     cli.add_command(_command)

@@ -163,3 +163,7 @@ class AlreadyRefused(CeremonyError):
 
 class CollectionIncomplete(CeremonyError):
     """Some of the files to be collected were not taken; the others were."""
+
+
+class OrderOfNoUse(CeremonyError):
+    """Under the present policy the order would allow nothing, or nothing that is not allowed without it."""

@@ -15,6 +15,7 @@ from resultkit import (
     BACKED_UP_ATTRIBUTES,
     COPY_ATTRIBUTES,
     GOOD_ATTRIBUTES,
+    LOG_ATTRIBUTES,
     RESTORED_ATTRIBUTES,
     TRANSPORT_ATTRIBUTES,
     check_value_of,
@@ -22,7 +23,10 @@ from resultkit import (
     copy_of,
     enrolled,
     facts,
+    generated_pair,
     key_id_of,
+    log_key,
+    log_public_key,
     results_for,
 )
 from signerkit import (
@@ -79,6 +83,7 @@ __all__ = [
     "GOOD_ATTRIBUTES",
     "HOUR",
     "LABELS",
+    "LOG_ATTRIBUTES",
     "MINUTE",
     "NAMES",
     "NEW_TOKEN",
@@ -104,7 +109,10 @@ __all__ = [
     "enrolled",
     "facts",
     "first_keys",
+    "generated_pair",
     "key_id_of",
+    "log_key",
+    "log_public_key",
     "make_attempt",
     "make_domains",
     "make_found",
@@ -119,6 +127,7 @@ __all__ = [
     "results_for",
     "seal",
     "sealer",
+    "service_keys",
     "signer",
     "three_entries",
     "token_signer",
@@ -312,6 +321,15 @@ def first_keys(backups: tuple[str, ...] = ()) -> list[Action]:
     generations = [("common.1", None), ("spin.1", None), ("sspin.B.1", "spin.1"), ("sspin.E.1", "spin.1")]
     actions: list[Action] = [Generate(generation=text, parent=up, backups=backups) for text, up in generations]
     return actions + [Activate(generation=text) for text, _ in generations]
+
+
+def service_keys(backups: tuple[str, ...] = ()) -> list[Action]:
+    """The first log key and the first tag key, generated and activated."""
+    made: list[Action] = [
+        Generate(generation="log.1", parent=None),
+        Generate(generation="tag.1", parent=None, backups=backups),
+    ]
+    return [*made, Activate(generation="log.1"), Activate(generation="tag.1")]
 
 
 def enroll(serial: str, copy_from: str | None = None) -> EnrollBackup:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from signerkit import LABELS, MINUTE, NOW, SERIAL, backup_signer, signer, token_signer, transport_key
 
+from appliance.ledger import servicekeys
 from appliance.ledger.actions import (
     Action,
     AddDomain,
@@ -21,7 +23,7 @@ from appliance.ledger.actions import (
 )
 from appliance.ledger.book import Book as StateBook
 from appliance.ledger.fold import LedgerState
-from appliance.ledger.keys import Effect, KeyRecord, Moment
+from appliance.ledger.keys import Effect, KeyRecord, Made, Moment
 from appliance.ledger.outcome import (
     ActionResult,
     BackupEnrolled,
@@ -31,13 +33,14 @@ from appliance.ledger.outcome import (
     Drilled,
     Founded,
     Generated,
+    GeneratedPair,
     Recorded,
     Restored,
     StateChanged,
     TokenFacts,
 )
 from appliance.ledger.plan import Plan
-from appliance.ledger.publickey import encode_transport_key
+from appliance.ledger.publickey import encode_log_key, encode_transport_key, log_check_value
 from appliance.ledger.results import content_digest
 from appliance.ledger.roster import encode_certificate
 from appliance.ledger.text import render_instant
@@ -70,6 +73,21 @@ BACKED_UP_ATTRIBUTES: Attributes = {
 _UNWRAPPED: Attributes = {**_ENCRYPTS_ONLY, "local": False, "always_sensitive": False, "never_extractable": False}
 COPY_ATTRIBUTES: Attributes = {**_UNWRAPPED, "extractable": True, "wrap_with_trusted": True}
 RESTORED_ATTRIBUTES: Attributes = {**_UNWRAPPED, "extractable": False}
+LOG_ATTRIBUTES: Attributes = {
+    "class": "private_key",
+    "key_type": "ec_edwards",
+    "token": True,
+    "private": True,
+    "sensitive": True,
+    "always_sensitive": True,
+    "never_extractable": True,
+    "local": True,
+    "extractable": False,
+    "sign": True,
+    "decrypt": False,
+    "unwrap": False,
+    "derive": False,
+}
 TRANSPORT_ATTRIBUTES: Attributes = {
     "class": "private_key",
     "key_type": "rsa",
@@ -108,8 +126,10 @@ def results_for(state: LedgerState | None, plan: Plan) -> tuple[ActionResult, ..
 
 def _result(walk: StateBook, action: Action) -> ActionResult:
     match action:
+        case Generate() if Generation.parse(action.generation).domain == servicekeys.LOG:
+            made: ActionResult = _generated_pair(walk, action)
         case Generate():
-            made: ActionResult = _generated(walk, action)
+            made = _generated(walk, action)
         case Destroy():
             made = _destroyed(walk, action)
         case RemoveBackup():
@@ -142,9 +162,39 @@ def _destroyed(walk: StateBook, action: Destroy) -> Destroyed:
     return Destroyed(generation=action.generation, absent_from=tuple(sorted({walk.token.serial, *held})))
 
 
+def log_key(generation: str) -> Ed25519PrivateKey:
+    """The private half of a log key, always the same for one generation."""
+    return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"log " + generation.encode()).digest())
+
+
+def log_public_key(generation: str) -> bytes:
+    """Its public half, SubjectPublicKeyInfo (DER)."""
+    return servicekeys.info_of(log_key(generation).public_key().public_bytes_raw())
+
+
+def _generated_pair(walk: StateBook, action: Generate) -> GeneratedPair:
+    made = generated_pair(action.generation)
+    public = log_public_key(action.generation)
+    walk.carry_out(action, Made(bytes.fromhex(made.key_id), bytes.fromhex(made.check_value), public))
+    return made
+
+
+def generated_pair(generation: str, **changes: object) -> GeneratedPair:
+    """What making a log key results in; any field can be changed."""
+    public = log_public_key(generation)
+    fields: dict[str, object] = {
+        "generation": generation,
+        "key_id": key_id_of(generation),
+        "check_value": log_check_value(public).hex(),
+        "public_key": encode_log_key(public),
+        "attributes": LOG_ATTRIBUTES,
+    }
+    return GeneratedPair(**{**fields, **changes})  # type: ignore[arg-type]
+
+
 def _generated(walk: StateBook, action: Generate) -> Generated:
     key_id, check_value = key_id_of(action.generation), check_value_of(action.generation)
-    walk.carry_out(action, key_id=bytes.fromhex(key_id), check_value=bytes.fromhex(check_value))
+    walk.carry_out(action, Made(bytes.fromhex(key_id), bytes.fromhex(check_value)))
     return Generated(
         generation=action.generation,
         key_id=key_id,

@@ -1,4 +1,4 @@
-"""The rule for conversion keys, on the attributes an outcome says were read back from the token."""
+"""What each kind of key may be able to do, by the attributes an outcome says were read back from its token."""
 
 from __future__ import annotations
 
@@ -49,15 +49,7 @@ def require_conversion_key(
     Raises:
         AttributesRefused: naming the generation and the attribute.
     """
-    expected = _EXPECTED_MADE if "local" in required else _EXPECTED
-    for name, wanted in {**required, **expected}.items():
-        told = attributes.get(name)
-        if told is None and name in expected:
-            continue
-        if type(told) is not type(wanted) or told != wanted:
-            raise AttributesRefused(
-                f"{generation}: attribute {name} must be {_word(wanted)}, the outcome says {_word(told)}"
-            )
+    _require(generation, attributes, required, _EXPECTED_MADE if "local" in required else _EXPECTED)
 
 
 TRANSPORT: Mapping[str, Value] = MappingProxyType(
@@ -79,17 +71,57 @@ TRANSPORT: Mapping[str, Value] = MappingProxyType(
 )
 
 
+LOG_KEY: Mapping[str, Value] = MappingProxyType(
+    {
+        "class": "private_key",
+        "key_type": "ec_edwards",
+        "token": True,
+        "private": True,
+        "sensitive": True,
+        "always_sensitive": True,
+        "extractable": False,
+        "never_extractable": True,
+        "local": True,
+        "sign": True,
+        "decrypt": False,
+        "unwrap": False,
+        "derive": False,
+    }
+)
+_EXPECTED_LOG: Mapping[str, Value] = MappingProxyType(
+    {"copyable": False, "key_gen_mechanism": "ec_edwards_key_pair_gen"}
+)
+
+
+def require_log_key(generation: str, attributes: Mapping[str, Value]) -> None:
+    """Refuse a log key that was not made on its token, could leave it, or do anything but sign.
+
+    Raises:
+        AttributesRefused: naming the generation and the attribute.
+    """
+    _require(generation, attributes, LOG_KEY, _EXPECTED_LOG)
+
+
 def require_transport_key(token: str, attributes: Mapping[str, Value]) -> None:
     """Refuse a transport key that was not made on its token, could leave it, or do anything but unwrap.
 
     Raises:
         AttributesRefused: naming the token and the attribute.
     """
-    for name, wanted in TRANSPORT.items():
+    _require(f"transport key of {token}", attributes, TRANSPORT, {})
+
+
+def _require(
+    whose: str, attributes: Mapping[str, Value], required: Mapping[str, Value], expected: Mapping[str, Value]
+) -> None:
+    """``expected``: what may be missing, but not be otherwise."""
+    for name, wanted in {**required, **expected}.items():
         told = attributes.get(name)
+        if told is None and name in expected:
+            continue
         if type(told) is not type(wanted) or told != wanted:
             raise AttributesRefused(
-                f"transport key of {token}: attribute {name} must be {_word(wanted)}, the outcome says {_word(told)}"
+                f"{whose}: attribute {name} must be {_word(wanted)}, the outcome says {_word(told)}"
             )
 
 

@@ -27,7 +27,7 @@ from appliance.ledger.actions import (
     subject_of,
 )
 from appliance.ledger.errors import CertificateInvalid, IllegalAction
-from appliance.ledger.keys import Effect, KeyBook, KeyRecord, Moment
+from appliance.ledger.keys import PLANNED, Effect, KeyBook, KeyRecord, Made, Moment
 from appliance.ledger.roster import Roster, decode_certificate
 from appliance.ledger.state import BackupToken, LedgerState
 from appliance.ledger.states import GONE
@@ -68,8 +68,8 @@ class Book:
         """The key book sees domains, policy and backup tokens as they are now."""
         self.keys = self._key_book(self.keys.keys)
 
-    def carry_out(self, action: Action, *, key_id: bytes = b"", check_value: bytes = b"") -> Effect:
-        """Do one action, as far as it concerns what is agreed; what a token answers is not known here.
+    def carry_out(self, action: Action, made: Made = PLANNED) -> Effect:
+        """Do one action, as far as it concerns what is agreed; ``made``: what a token told of a new key.
 
         Raises:
             IllegalAction: (or another LedgerError) the state, or a rule about what the action names, forbids it.
@@ -86,7 +86,7 @@ class Book:
             case EnrollBackup() | RemoveBackup() | Restore() | Drill():
                 return self._tokens(action)
             case _:
-                return self.keys.carry_out(action, key_id=key_id, check_value=check_value)
+                return self.keys.carry_out(action, made)
 
     def live(self) -> list[KeyRecord]:
         """The keys that are on the appliance's token, in order."""
@@ -96,6 +96,7 @@ class Book:
         if action.roster == self.roster:
             raise IllegalAction("change-roster: it is the present roster; nothing would change")
         require_no_token_key(self.state, action.roster)
+        policies.require_reachable(self.policy, action.roster)
         before, self.roster = self.roster, action.roster
         return Effect(
             action_name(action), "roster", f"{len(before.people)} people", f"{len(self.roster.people)} people"
@@ -105,6 +106,7 @@ class Book:
         if action.policy == self.policy:
             raise IllegalAction("change-policy: it is the present policy; nothing would change")
         policies.validate(action.policy, self.keys.tree)
+        policies.require_reachable(action.policy, self.roster)
         before, self.policy = self.policy, action.policy
         self._changed()
         return Effect(action_name(action), "policy", f"{len(before.roles)} roles", f"{len(self.policy.roles)} roles")

@@ -190,3 +190,61 @@ class LedgerForked(LedgerError):
     """The ledger differs from one seen before."""
 
     advice = "Two ledgers claim the same place. Stop, and compare with the copies of the oversight body."
+
+
+class OrderRefused(LedgerError):
+    """A disclosure order does not allow what is asked. ``code`` is what a caller of the daemon is answered."""
+
+    exit_code: ClassVar[int] = 1
+    code: ClassVar[str] = "order_invalid"
+
+
+class MalformedOrder(OrderRefused, Malformed):
+    """The order is not in its one form: canonical JSON in CMS SignedData, no byte without meaning."""
+
+    advice = "Take the order file as `keyceremony order finish` wrote it, or draft and sign the order anew."
+
+
+class OrderElsewhere(OrderRefused):
+    """The order was made for another ledger than this one."""
+
+    advice = "Compare the trust anchors; an order of a rehearsal is good for that rehearsal only."
+
+
+class OrderTooLong(OrderRefused):
+    """The order would be valid for longer than the policy lets any order be."""
+
+    advice = "Draft a shorter order, and another one when it has ended."
+
+
+class OrderSignerRefused(OrderRefused):
+    """A signature under the order does not count: a stranger's, a second one of a person or key, or untimely."""
+
+    advice = "Have the order signed by people of the present roster, each once, with their present certificates."
+
+
+class OrderUnsigned(OrderRefused):
+    """Too few people of oversight, or too few officers, signed the order."""
+
+    advice = "Have the missing people sign it: keyceremony order sign."
+
+
+class OrderExpired(OrderRefused):
+    """The order's validity has ended."""
+
+    code = "order_expired"
+    advice = "Draft and sign a new order, if the disclosure is still needed."
+
+
+class OrderNotYetValid(OrderRefused):
+    """The order's validity, or a signature under it, begins later than now."""
+
+    code = "order_expired"
+    advice = "Wait until then; or check the clocks, of this machine and of those on which it was signed."
+
+
+class OrderMismatch(OrderRefused):
+    """The order is for another conversion, role or purpose than the one that is asked for."""
+
+    code = "order_mismatch"
+    advice = "Ask for what the order names, or have an order signed for what is needed."

@@ -9,6 +9,7 @@ from appliance.ledger import policy as policies
 from appliance.ledger import roster as rosters
 from appliance.ledger.actions import DomainSpec, Found
 from appliance.ledger.errors import DomainsInvalid, Malformed, MalformedPlan
+from appliance.ledger.servicekeys import SERVICE, is_reserved
 from appliance.ledger.text import require_line
 from appliance.numbers.domains import Domain, DomainError, DomainTree
 from appliance.numbers.formats import Format, FormatError
@@ -29,6 +30,7 @@ def validate(found: Found) -> None:
     require_line("token_serial", found.token_serial, longest=16, malformed=MalformedPlan)
     rosters.validate(found.roster)
     policies.validate(found.policy, tree_of(found.domains))
+    policies.require_reachable(found.policy, found.roster)
 
 
 def tree_of(domains: Sequence[DomainSpec]) -> DomainTree:
@@ -60,6 +62,11 @@ def domain_of(spec: DomainSpec) -> Domain:
     Raises:
         DomainsInvalid: a name, title or format that cannot be.
     """
+    if is_reserved(spec.name):
+        names = " and ".join(SERVICE)
+        raise DomainsInvalid(
+            f"domains: {spec.name}: the names {names} are kept for keys that convert nothing; take another name"
+        )
     try:
         require_line(f"domains: {spec.name}: title", spec.title)
         shape = Format(spec.format.alphabet, spec.format.length, spec.format.check)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from appliance.ledger.actions import Activate, Destroy, Generate, KeyAction, Retire, action_name
 from appliance.ledger.errors import IllegalAction
+from appliance.ledger.servicekeys import LOG, SERVICE
 from appliance.ledger.states import GONE, IllegalTransition, KeyState, next_state
 from appliance.numbers.domains import DomainTree, Generation
 
@@ -24,7 +25,8 @@ class KeyRecord:
     ``activated`` counts activations over the whole ledger, from 1; 0: never activated. ``copies``: serial numbers
     of the backup tokens that have a copy. ``origin``: the entry that made the key. ``since``: when it came
     into its state. ``ratified``: of a suspended key, whether the ordinary quorum stands behind it. ``backed_up``: made
-    so that trusted transport keys could wrap it until it was sealed.
+    so that trusted transport keys could wrap it until it was sealed. ``public_key``: of a log key, SubjectPublicKeyInfo
+    (DER), and kept when the key is gone; empty of all others.
     """
 
     generation: Generation
@@ -40,6 +42,19 @@ class KeyRecord:
     since: str = ""
     ratified: bool = False
     backed_up: bool = False
+    public_key: bytes = b""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a `Generate` resulted in: what the ledger keeps of the new key; nothing while it is only planned."""
+
+    key_id: bytes = b""
+    check_value: bytes = b""
+    public_key: bytes = b""
+
+
+PLANNED = Made()
 
 
 @dataclass(frozen=True)
@@ -87,8 +102,8 @@ class KeyBook:
         active = [record for record in self.keys.values() if record.state is KeyState.ACTIVE]
         return {r.generation.domain: r.generation for r in sorted(active, key=lambda record: record.activated)}
 
-    def carry_out(self, action: Generate | KeyAction, *, key_id: bytes = b"", check_value: bytes = b"") -> Effect:
-        """Do one action. The key's identifier and check value are those a `Generate` resulted in.
+    def carry_out(self, action: Generate | KeyAction, made: Made = PLANNED) -> Effect:
+        """Do one action; ``made``: what a `Generate` resulted in.
 
         Raises:
             IllegalAction: the transition table or a rule about generations forbids it.
@@ -98,7 +113,8 @@ class KeyBook:
         before = record.state if record else None
         after = self._next(action_name(action), generation, record)
         if isinstance(action, Generate):
-            record = self._new(generation, action, KeyRecord(generation, None, key_id, check_value, after))
+            bare = KeyRecord(generation, None, made.key_id, made.check_value, after, public_key=made.public_key)
+            record = self._new(generation, action, bare)
         elif record is not None:
             self._check_move(action, record)
             record = self._moved(record, action_name(action), after)
@@ -135,6 +151,10 @@ class KeyBook:
 
     def _new(self, generation: Generation, action: Generate, bare: KeyRecord) -> KeyRecord:
         parent = self._check_new(generation, action.parent)
+        if generation.domain == LOG and action.backups:
+            raise IllegalAction(
+                f"generate: {generation}: a log key is never copied, so that nobody else can sign; no backups"
+            )
         for serial in action.backups:
             if serial not in self.backups:
                 raise IllegalAction(f"generate: {generation}: token {serial} is no backup token of this ledger")
@@ -145,8 +165,8 @@ class KeyBook:
         )
 
     def _check_move(self, action: KeyAction, record: KeyRecord) -> None:
-        there = len(record.copies & self.backups)
-        if isinstance(action, Activate) and there < self.required:
+        there, demanded = len(record.copies & self.backups), 0 if record.generation.domain == LOG else self.required
+        if isinstance(action, Activate) and there < demanded:
             raise IllegalAction(
                 f"activate: {record.generation}: the policy demands copies on {self.required} backup tokens;"
                 f" it has {there}"
@@ -180,18 +200,28 @@ class KeyBook:
         )
 
     def _check_new(self, generation: Generation, parent: str | None) -> Generation | None:
-        if generation.domain not in self.tree:
-            raise IllegalAction(f"generate: {generation.domain!r} is no domain of this ledger")
-        domain = self.tree[generation.domain]
-        if domain.parent is None:
-            raise IllegalAction(f"generate: {domain.name} is the root; it has no keys")
-        numbers = [known.number for known in self.keys if known.domain == domain.name]
+        above = self._above(generation.domain)
+        numbers = [known.number for known in self.keys if known.domain == generation.domain]
         expected = max(numbers, default=0) + 1
         if generation.number != expected:
-            raise IllegalAction(f"generate: {generation}: the next generation is {domain.name}.{expected}")
-        return self._check_parent(generation, domain.parent, parent)
+            raise IllegalAction(f"generate: {generation}: the next generation is {generation.domain}.{expected}")
+        return self._check_parent(generation, above, parent)
 
-    def _check_parent(self, generation: Generation, parent_domain: str, text: str | None) -> Generation | None:
+    def _above(self, name: str) -> str | None:
+        """The domain whose keys a domain's keys stand on; None: service keys, which stand on nothing."""
+        if name in SERVICE:
+            return None
+        if name not in self.tree:
+            raise IllegalAction(f"generate: {name!r} is no domain of this ledger")
+        if self.tree[name].parent is None:
+            raise IllegalAction(f"generate: {name} is the root; it has no keys")
+        return self.tree[name].parent
+
+    def _check_parent(self, generation: Generation, parent_domain: str | None, text: str | None) -> Generation | None:
+        if parent_domain is None:
+            if text is not None:
+                raise IllegalAction(f"generate: {generation}: it converts nothing and stands on no key; parent: null")
+            return None
         if self.tree[parent_domain].parent is None:
             if text is not None:
                 raise IllegalAction(f"generate: {generation}: its parent {parent_domain} has no keys; parent: null")

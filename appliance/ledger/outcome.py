@@ -52,6 +52,19 @@ class Generated(_Result, frozen=True, kw_only=True, tag="generate"):
     copies: dict[str, Attributes] = {}
 
 
+class GeneratedPair(_Result, frozen=True, kw_only=True, tag="generate-pair"):
+    """A log key, made on the token and never copied. ``public_key``: SubjectPublicKeyInfo (DER) in base64.
+
+    ``check_value``: the first 6 bytes of SHA-256 over that SubjectPublicKeyInfo.
+    """
+
+    generation: str
+    key_id: KeyId
+    check_value: CheckValueText
+    public_key: str
+    attributes: Attributes
+
+
 class StateChanged(_Result, frozen=True, kw_only=True, tag="state"):
     """A key's state moved without the token changing."""
 
@@ -136,7 +149,16 @@ class Drilled(_Result, frozen=True, kw_only=True, tag="drill"):
 
 
 ActionResult = (
-    Founded | Generated | StateChanged | Destroyed | Recorded | BackupEnrolled | BackupRemoved | Restored | Drilled
+    Founded
+    | Generated
+    | GeneratedPair
+    | StateChanged
+    | Destroyed
+    | Recorded
+    | BackupEnrolled
+    | BackupRemoved
+    | Restored
+    | Drilled
 )
 
 

@@ -130,9 +130,17 @@ def tally(plan: Plan, signatures: Iterable[Signature], roster: Roster, body: str
         ApprovalUntimely: signed outside the plan's or the certificate's validity.
     """
     approved = tuple(_approval(plan, signature, roster) for signature in signatures)
+    return count(approved, threshold_for(plan, roster), roster, body)
+
+
+def count(approved: tuple[Approval, ...], needed: Threshold, roster: Roster, body: str = "roster") -> Tally:
+    """Count approvals of people of the roster, of whatever it is that they approved.
+
+    Raises:
+        ApprovedTwice: one person or public key more than once.
+    """
     _require_distinct(approved)
     there = {approval.person.id for approval in approved}
-    needed = threshold_for(plan, roster)
     wanted: dict[Role, int] = {"officer": needed.officers, "oversight": needed.oversight}
     have = {role: sum(approval.person.role == role for approval in approved) for role in ROLES}
     return Tally(
@@ -165,7 +173,7 @@ def _threshold_class(plan: Plan, number: int) -> ThresholdClass:
 
 def _approval(plan: Plan, signature: Signature, roster: Roster) -> Approval:
     holder = certificates.read(signature.certificate)
-    person = _person(holder, roster)
+    person = person_of(holder, roster)
     moment, (created, expires) = signature.signing_time, lifetime(plan)
     when = f"{person.id} approved at {render_instant(moment)}"
     if moment < created:
@@ -177,7 +185,12 @@ def _approval(plan: Plan, signature: Signature, roster: Roster) -> Approval:
     return Approval(person, moment)
 
 
-def _person(holder: Certificate, roster: Roster) -> Person:
+def person_of(holder: Certificate, roster: Roster) -> Person:
+    """Whose certificate it is.
+
+    Raises:
+        StrangeSigner: nobody's in the roster, or somebody's key under another certificate than the roster's.
+    """
     known = [(person, _certificate_of(person)) for person in roster.people]
     for person, certificate in known:
         if certificate.der == holder.der:

@@ -31,7 +31,7 @@ from appliance.ledger.actions import (
 )
 from appliance.ledger.book import Book
 from appliance.ledger.errors import CertificateInvalid, KeyReused, OutcomeMismatch
-from appliance.ledger.keys import KeyRecord
+from appliance.ledger.keys import KeyRecord, Made
 from appliance.ledger.outcome import (
     ActionResult,
     BackupEnrolled,
@@ -40,12 +40,14 @@ from appliance.ledger.outcome import (
     Destroyed,
     Drilled,
     Generated,
+    GeneratedPair,
     Recorded,
     Restored,
     StateChanged,
 )
-from appliance.ledger.publickey import decode_transport_key
+from appliance.ledger.publickey import decode_log_key, decode_transport_key, log_check_value
 from appliance.ledger.roster import decode_certificate
+from appliance.ledger.servicekeys import LOG
 from appliance.numbers.domains import Generation
 
 _LEAST_DISTINCT_BYTES = 6  # 16 random bytes have fewer with a probability below 10**-17
@@ -69,7 +71,7 @@ class Results:
             AttributesRefused, KeyReused, CertificateInvalid: a key that must not be used.
         """
         match action, result:
-            case Generate(), Generated():
+            case Generate(), Generated() | GeneratedPair():
                 self._generated(action, result)
             case Destroy(), Destroyed():
                 self._destroyed(action, result)
@@ -88,16 +90,32 @@ class Results:
             case _:
                 raise mismatch(action)
 
-    def _generated(self, action: Generate, result: Generated) -> None:
+    def _generated(self, action: Generate, result: Generated | GeneratedPair) -> None:
         _same(action, result.generation == action.generation)
+        pair = Generation.parse(action.generation).domain == LOG
+        _same(action, pair == isinstance(result, GeneratedPair), "a log key is a pair, and no other key is")
         key_id, check_value = bytes.fromhex(result.key_id), bytes.fromhex(result.check_value)
         self._require_new(action.generation, key_id, check_value)
+        if isinstance(result, GeneratedPair):
+            made = Made(key_id, check_value, self._log_key(action, result))
+        else:
+            self._check_generated(action, result)
+            made = Made(key_id, check_value)
+        self.book.carry_out(action, made)
+
+    def _check_generated(self, action: Generate, result: Generated) -> None:
         kind = rules.BACKED_UP if action.backups else rules.NEVER_EXTRACTABLE
         rules.require_conversion_key(action.generation, result.attributes, kind)
         _same(action, set(result.copies) == set(action.backups), "other tokens got a copy than those of the plan")
         for serial, told in result.copies.items():
             rules.require_conversion_key(f"{action.generation} on token {serial}", told, rules.COPY)
-        self.book.carry_out(action, key_id=key_id, check_value=check_value)
+
+    def _log_key(self, action: Generate, result: GeneratedPair) -> bytes:
+        rules.require_log_key(action.generation, result.attributes)
+        info = decode_log_key(f"results: {action.generation}: public_key", result.public_key)
+        told = log_check_value(info).hex()
+        _same(action, result.check_value == told, f"its public key has the check value {told}")
+        return info
 
     def _moved(self, action: Action, result: StateChanged) -> None:
         effect = self.book.carry_out(action)

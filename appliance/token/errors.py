@@ -70,6 +70,10 @@ class TransportKeyRefused(TokenError):
     """A public key that no conversion key may be wrapped under."""
 
 
+class LogKeyRefused(TokenError):
+    """A public key that the log's signatures cannot be verified with."""
+
+
 class UnwrapUnguarded(TokenError):
     """The token would unwrap a key in a form in which its bytes can be read."""
 

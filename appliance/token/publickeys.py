@@ -1,4 +1,7 @@
-"""Public keys as tokens, certificates and plans show them: EC P-256 and P-384, RSA of 2048 bits (to wrap: 3072) up."""
+"""Public keys as tokens, certificates and plans show them: EC P-256 and P-384, RSA of 2048 bits (to wrap: 3072) up.
+
+Ed25519 is for the log alone; nobody enrols with such a key.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,11 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pkcs11 import Attribute, KeyType
 
 from appliance.token.errors import CertificateRefused, TransportKeyRefused
+from appliance.token.logtemplates import ED25519
 from appliance.token.readback import read
 from appliance.token.templates import P256
 
@@ -20,6 +25,8 @@ SHORTEST_TRANSPORT_RSA = 3072  # 128 bits of security, for keys that stay in use
 _EXPONENT = 65537
 _WANTED = "enrol a transport key that a backup token has made"
 _P384 = bytes.fromhex("06052b81040022")  # DER of the OID secp384r1 (RFC 5480, section 2.1.1.1)
+_ED25519_NAME = b"\x13\x0cedwards25519"  # the PrintableString that some tokens have for it (PKCS#11 3.0, section 2.3.1)
+_ED25519_BYTES = 32  # RFC 8032, section 5.1.5
 _CURVES: dict[bytes, ec.EllipticCurve] = {P256: ec.SECP256R1(), _P384: ec.SECP384R1()}
 
 
@@ -75,7 +82,20 @@ def _of_point(params: bytes | None, point: bytes | None) -> ec.EllipticCurvePubl
         return None
 
 
-def info(key: PublicKey) -> bytes:
+def ed25519_of_object(public: Any) -> Ed25519PublicKey | None:
+    """The log key that a token's public-key object stands for; None if it is of another kind.
+
+    CKA_EC_POINT is a DER OCTET STRING around the 32 bytes; some tokens leave it bare (PKCS#11 3.0, section 2.3.5).
+    """
+    params, point = read(public, Attribute.EC_PARAMS), read(public, Attribute.EC_POINT)
+    if read(public, Attribute.KEY_TYPE) != KeyType.EC_EDWARDS or params not in (ED25519, _ED25519_NAME) or not point:
+        return None
+    wrapped = len(point) == _ED25519_BYTES + 2 and point[:2] == bytes((0x04, _ED25519_BYTES))
+    bare = point[2:] if wrapped else point
+    return Ed25519PublicKey.from_public_bytes(bare) if len(bare) == _ED25519_BYTES else None
+
+
+def info(key: PublicKey | Ed25519PublicKey) -> bytes:
     """SubjectPublicKeyInfo in DER (RFC 5280, section 4.1.2.7)."""
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 

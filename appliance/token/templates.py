@@ -4,7 +4,7 @@ Nothing is left to the library's or the token's defaults: python-pkcs11 would sw
 on, and SoftHSM makes keys copyable. After a key is made its attributes are read and compared; what the
 token decides itself (LOCAL, ALWAYS_SENSITIVE, …) is compared as well.
 
-Conversion keys are MODIFIABLE, because they are made under a staging label and relabelled, and no token
+Conversion keys and log keys are MODIFIABLE, because they are made under a staging label and relabelled, and no token
 freezes a key later. SENSITIVE, EXTRACTABLE, WRAP_WITH_TRUSTED and COPYABLE move one way only all the same, and
 ALLOWED_MECHANISMS never does: whoever switches DERIVE on gets no mechanism that would lay bytes of the key
 open. What else the user could switch on is looked at each time a key is taken into use.
@@ -26,14 +26,14 @@ SIGNING_CAPABILITIES = MechanismFlag.SIGN | MechanismFlag.VERIFY
 TRANSPORT_CAPABILITIES = MechanismFlag.WRAP | MechanismFlag.UNWRAP
 P256 = bytes.fromhex("06082a8648ce3d030107")  # DER of the OID prime256v1 (RFC 5480, section 2.1.1.1)
 
-_SECRET: Template = {
+SECRET: Template = {
     Attribute.TOKEN: True,
     Attribute.PRIVATE: True,
     Attribute.SENSITIVE: True,
     Attribute.COPYABLE: False,
 }
-_NEVER_LEAVES: Template = {**_SECRET, Attribute.EXTRACTABLE: False, Attribute.MODIFIABLE: False}
-_PUBLIC: Template = {
+_NEVER_LEAVES: Template = {**SECRET, Attribute.EXTRACTABLE: False, Attribute.MODIFIABLE: False}
+PUBLIC: Template = {
     Attribute.TOKEN: True,
     Attribute.PRIVATE: False,
     Attribute.COPYABLE: False,
@@ -48,7 +48,7 @@ _ENCRYPTS_ONLY: Template = {
     Attribute.UNWRAP: False,
     Attribute.DERIVE: False,
 }
-_MADE_HERE: Template = {
+MADE_HERE: Template = {
     Attribute.ALWAYS_SENSITIVE: True,
     Attribute.NEVER_EXTRACTABLE: True,
     Attribute.LOCAL: True,
@@ -77,7 +77,7 @@ def conversion_key(key_id: bytes, label: str, kind: Template = NEVER_EXTRACTABLE
         Attribute.VALUE_LEN: AES_KEY_BYTES,
         Attribute.ID: key_id,
         Attribute.LABEL: label,
-        **_SECRET,
+        **SECRET,
         **kind,
         Attribute.MODIFIABLE: True,
         Attribute.ALLOWED_MECHANISMS: (Mechanism.AES_ECB,),
@@ -89,7 +89,7 @@ def generated_conversion_key(key_id: bytes, label: str, kind: Template = NEVER_E
     """What must be read back after a conversion key was generated."""
     return {
         **conversion_key(key_id, label, kind),
-        **_MADE_HERE,
+        **MADE_HERE,
         Attribute.NEVER_EXTRACTABLE: not kind[Attribute.EXTRACTABLE],
         Attribute.KEY_GEN_MECHANISM: Mechanism.AES_KEY_GEN,
     }
@@ -102,7 +102,7 @@ def unwrapped_conversion_key(key_id: bytes, label: str, kind: Template) -> dict[
     return template
 
 
-UNWRAPPED: Template = dict.fromkeys(_MADE_HERE, False)
+UNWRAPPED: Template = dict.fromkeys(MADE_HERE, False)
 """What an unwrap takes from any key (PKCS#11 2.40, section 5.13: C_UnwrapKey); the ledger knows where it was made."""
 
 USABLE_CONVERSION_KEY: Template = {
@@ -146,7 +146,7 @@ def signing_private_key(key_id: bytes, label: str) -> dict[Attribute, Any]:
 
 def generated_signing_key(key_id: bytes, label: str) -> dict[Attribute, Any]:
     """What must be read back after a signing key was generated."""
-    made = {**_MADE_HERE, Attribute.KEY_GEN_MECHANISM: Mechanism.EC_KEY_PAIR_GEN}
+    made = {**MADE_HERE, Attribute.KEY_GEN_MECHANISM: Mechanism.EC_KEY_PAIR_GEN}
     return {**signing_private_key(key_id, label), **made}
 
 
@@ -158,7 +158,7 @@ def signing_public_key(key_id: bytes, label: str) -> dict[Attribute, Any]:
         Attribute.EC_PARAMS: P256,
         Attribute.ID: key_id,
         Attribute.LABEL: label,
-        **_PUBLIC,
+        **PUBLIC,
         Attribute.VERIFY: True,
         Attribute.ENCRYPT: False,
         Attribute.WRAP: False,
@@ -226,7 +226,7 @@ def transport_private_key(key_id: bytes, label: str) -> dict[Attribute, Any]:
 
 def generated_transport_key(key_id: bytes, label: str) -> dict[Attribute, Any]:
     """What must be read back after a transport key was generated."""
-    made = {**_MADE_HERE, Attribute.KEY_GEN_MECHANISM: Mechanism.RSA_PKCS_KEY_PAIR_GEN}
+    made = {**MADE_HERE, Attribute.KEY_GEN_MECHANISM: Mechanism.RSA_PKCS_KEY_PAIR_GEN}
     template = {**transport_private_key(key_id, label), **made}
     del template[Attribute.UNWRAP_TEMPLATE]
     return template
@@ -239,7 +239,7 @@ def transport_public_key(key_id: bytes, label: str) -> dict[Attribute, Any]:
         Attribute.KEY_TYPE: KeyType.RSA,
         Attribute.ID: key_id,
         Attribute.LABEL: label,
-        **_PUBLIC,
+        **PUBLIC,
         **_WRAPS_ONLY,
     }
 

@@ -20,6 +20,7 @@ from appliance.token.conversionkeys import ConversionKeys
 from appliance.token.errors import asking
 from appliance.token.guard import OWNER
 from appliance.token.inventory import Inventory
+from appliance.token.logkeys import LogKeys
 from appliance.token.objects import Objects
 from appliance.token.signingkeys import SigningKeys
 from appliance.token.stream import BlockStream
@@ -36,7 +37,7 @@ class TokenFacts:
     model: str
 
 
-class Token(ConversionKeys, TransportKeys, SigningKeys, Inventory):
+class Token(ConversionKeys, TransportKeys, SigningKeys, LogKeys, Inventory):
     """An open token; a context manager. Make one with `Token.open`; what it can do is in the classes it is made of."""
 
     def __init__(self, handle: Any, session: Any) -> None:

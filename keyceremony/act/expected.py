@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from appliance.ledger import attributes as rules
 from appliance.ledger.keys import KeyRecord
+from appliance.ledger.servicekeys import LOG
 from appliance.ledger.state import BackupToken, LedgerState
 from appliance.ledger.states import GONE
 
@@ -15,8 +16,9 @@ from appliance.ledger.states import GONE
 class Wanted:
     """Something a token must hold under a CKA_ID. ``kinds``: its objects, as `appliance.token` names them.
 
-    ``key``: the ledger's record, ``rule``: what its attributes must be; both None for what is no conversion key.
-    ``public``: the transport key it is, SubjectPublicKeyInfo (DER); ``certificate``: of an identity key, DER.
+    ``key``: the ledger's record, None for what is no key of a generation. ``rule``: what the attributes of a
+    conversion or tag key must be; None for all else. ``public``: the transport key it is, SubjectPublicKeyInfo (DER);
+    ``certificate``: of an identity key, DER.
     """
 
     what: str
@@ -40,7 +42,9 @@ def on_appliance(state: LedgerState) -> dict[bytes, Wanted]:
         what = f"trusted transport key of {backup.label}"
         wanted[backup.trusted_id] = Wanted(what, _PUBLIC, public=backup.transport_key)
     for key in live(state):
-        wanted[key.key_id] = Wanted(str(key.generation), _SECRET, key, _rule(key, state))
+        name = str(key.generation)
+        log = key.generation.domain == LOG
+        wanted[key.key_id] = Wanted(name, _PAIR, key) if log else Wanted(name, _SECRET, key, _rule(key, state))
     return wanted
 
 

@@ -49,10 +49,7 @@ class Draft:
         Raises:
             DraftRefused: the ledger is empty.
         """
-        _, state = papers.load_ledger(self.where.ledger, self.where.anchor)
-        if state is None:
-            raise DraftRefused("the ledger is empty", "found it first: keyceremony plan genesis SETUP.toml")
-        return state
+        return present_state(self.where)
 
     def write(self, state: LedgerState, title: str, *actions: Action) -> papers.Paper:
         """Draft the actions, show what they change, and write the plan. ``title`` is used if none was given."""
@@ -64,6 +61,18 @@ class Draft:
         show_actions.actions(console, plan, state)
         tell(console, self.where, paper)
         return paper
+
+
+def present_state(where: Where) -> LedgerState:
+    """The ledger's present state, verified.
+
+    Raises:
+        DraftRefused: the ledger is empty.
+    """
+    _, state = papers.load_ledger(where.ledger, where.anchor)
+    if state is None:
+        raise DraftRefused("the ledger is empty", "found it first: keyceremony plan genesis SETUP.toml")
+    return state
 
 
 def example(command: str, where: str = " --config kagimori.toml") -> str:

@@ -32,6 +32,7 @@ Each action is one quoted argument:
   'retire DOMAIN.N'            converts nothing any more
   'destroy DOMAIN.N'           gone from every token, for ever
 
+DOMAIN can also be log (the key that signs the audit log; it never has a copy) or tag (the one that makes subject tags).
 A new key is copied to every backup token before it is sealed. Otherwise: 'generate DOMAIN without backup', or
 'generate DOMAIN backed up on LABEL,LABEL' (after 'with P.N', if that is said).
 
@@ -94,6 +95,7 @@ def rotate(domain: str, anew: bool, draft: Draft) -> None:
     A rotation is four plans: make and activate the new key (old and new both convert); then, once the hub has re-keyed
     every number it and the sectors keep, restrict the old one; retire it; destroy it. The same command drafts each in
     its turn: where the rotation stands is read from the keys. An inner domain (spin) takes those below it along.
+    The keys log and tag rotate likewise; nothing is re-keyed.
     """
     state = draft.state()
     found = rotating.rotation(state, domain, anew=anew)

@@ -61,12 +61,14 @@ def roster(
 @click.argument("policy", type=PATH)
 @drafting_options
 def policy(policy: Path, draft: Draft) -> None:
-    """Draft another policy: who may convert what, and how keys are kept.
+    """Draft another policy: who may do what, under whose eyes, and how keys are kept.
 
-    POLICY is a TOML file. [policy.ROLE] tables (pairs, among, purposes, values_per_request, values_per_stream,
-    values_per_minute, as in the set-up file) are the whole of who may convert; a role that is not there may nothing.
-    Without any, that stays as it is. [keys] has backups (copies that a key must have before it is activated),
-    cryptoperiod_days (a number, or one for each domain), drill_days and ratify_days; what it leaves out stays.
+    POLICY is a TOML file. [policy.ROLE] tables are the whole of who may do what: pairs, among, purposes,
+    values_per_request, values_per_stream, values_per_minute, values_per_day, purpose_values_per_day,
+    values_without_order, history, log; a role that is not there may nothing. Without any, that stays as it is.
+    [keys] (backups, cryptoperiod_days, drill_days, ratify_days) and [disclosure] (oversight, officers, longest_days)
+    keep what they leave out; [log] (witnesses, warn_seconds, refuse_seconds) is the whole of it, where it stands.
+    docs/ceremony-changes.md says what each means.
     """
     state = draft.state()
     wanted = policy_file.changed(state.policy, policy_file.load(policy), state.domains)

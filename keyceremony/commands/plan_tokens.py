@@ -75,7 +75,8 @@ def restore(
     """Draft recovery: a new, empty token takes the appliance token's place, with a backup token's copies.
 
     For a token that is lost or broken. The backup token must have a copy of every key; one that no backup token has
-    must be given up by name, and the quorum agrees to that as well.
+    must be given up by name, and the quorum agrees to that as well. Keys that signed the log go without being named:
+    there never is a copy of them, and the plan after this one makes the next.
     """
     state = draft.state()
     named = {"give_up": give_up, "lost_backups": lost_backups}

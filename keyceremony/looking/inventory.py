@@ -106,10 +106,28 @@ def _key(token: Token, key_id: bytes, want: Wanted) -> tuple[Status, str]:
         return "present", "signs"
     if want.public is not None:
         return _transport(token, key_id, want.public, want.kinds)
-    if want.key is None or want.rule is None:
+    if want.key is None:
         raise AssertionError(f"{want.what}: nothing is known of it")
+    if want.rule is None:
+        return _log_key(token, want.key)
     fault = _fault(token, want.key, want.rule, want.what)
     return fault or ("present", f"check value {want.key.check_value.hex()}, {want.key.state}")
+
+
+def _log_key(token: Token, key: KeyRecord) -> tuple[Status, str]:
+    """Both halves are the ledger's: the private one signs what its public key verifies, the public one is that key."""
+    name = str(key.generation)
+    attributes = token.attributes(key.key_id)
+    try:
+        rules.require_log_key(name, attributes)
+    except AttributesRefused as error:
+        return "wrong attributes", error.reason.replace("the outcome says", "the token says")
+    token.log_signer(key.key_id, key.public_key).sign(PROBE)
+    if token.log_public_key(key.key_id) != key.public_key:
+        return "wrong key", "its public half on the token is not the one that the ledger has"
+    if attributes.get("label") != name:
+        return "wrong attributes", f"its label is {attributes.get('label')!r}"
+    return "present", f"signs; check value {key.check_value.hex()}, {key.state}"
 
 
 def _fault(token: Token, key: KeyRecord, rule: Mapping[str, rules.Value], what: str) -> tuple[Status, str] | None:

@@ -10,6 +10,7 @@ from appliance.ledger import certificate as certificates
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.keys import KeyRecord
 from appliance.ledger.roster import decode_certificate
+from appliance.ledger.servicekeys import LOG, SERVICE, TAG
 from appliance.ledger.states import GONE, KeyState
 from appliance.ledger.text import parse_instant
 
@@ -21,8 +22,9 @@ _DEMANDING = frozenset({KeyState.GENERATED, KeyState.ACTIVE, KeyState.DECRYPT_ON
 class Reminder:
     """One thing to be done.
 
-    ``kind``: ``ratify``, ``rotation``, ``drill``, ``backups``, ``recovery`` or ``certificate``;
-    ``subject``: a generation, a token's label or a person; ``urgent``: its time is over, else it comes soon.
+    ``kind``: ``service``, ``ratify``, ``rotation``, ``drill``, ``backups``, ``recovery`` or ``certificate``;
+    ``subject``: a generation, ``log`` or ``tag``, a token's label or a person;
+    ``urgent``: its time is over, else it comes soon.
     """
 
     kind: str
@@ -34,6 +36,7 @@ class Reminder:
 def reminders(state: LedgerState, now: datetime) -> list[Reminder]:
     """Everything that the ledger's rules ask for now, or within sixty days; the urgent first."""
     found = [
+        *_service(state),
         *_suspensions(state, now),
         *_backups(state),
         *_recovery(state),
@@ -47,6 +50,18 @@ def reminders(state: LedgerState, now: datetime) -> list[Reminder]:
 def days_since(instant: str, now: datetime) -> int:
     """Whole days from an instant of the ledger until now."""
     return (now - parse_instant("instant", instant)).days
+
+
+def missing_service(state: LedgerState) -> list[str]:
+    """``log`` and ``tag``, where a ledger that has keys has no active one of them: its daemon does not start."""
+    return [name for name in SERVICE if state.keys and name not in state.current]
+
+
+def _service(state: LedgerState) -> Iterator[Reminder]:
+    does = {LOG: "nothing signs the log", TAG: "nothing makes subject tags"}
+    for name in missing_service(state):
+        text = f"no active key, so {does[name]}: no daemon starts"
+        yield Reminder("service", name, text, urgent=True)
 
 
 def _suspensions(state: LedgerState, now: datetime) -> Iterator[Reminder]:
@@ -70,14 +85,14 @@ def _backups(state: LedgerState) -> Iterator[Reminder]:
         text = f"enrolled: {len(state.backups)}; the policy demands {demanded}"
         yield Reminder("backups", "backup tokens", text, urgent=True)
     for generation, key in sorted(state.keys.items()):
-        if key.state in _DEMANDING and len(key.copies) < demanded:
+        if generation.domain != LOG and key.state in _DEMANDING and len(key.copies) < demanded:
             text = f"copies on backup tokens: {len(key.copies)}; the policy demands {demanded}"
             yield Reminder("backups", str(generation), text, urgent=True)
 
 
 def _recovery(state: LedgerState) -> Iterator[Reminder]:
-    """A restore takes its keys from one backup token, so one of them should have every key."""
-    live = [key for _, key in sorted(state.keys.items()) if key.state not in GONE]
+    """A restore takes its keys from one backup token, so one of them should have every key that can be copied."""
+    live = [key for gen, key in sorted(state.keys.items()) if key.state not in GONE and gen.domain != LOG]
     lacking = {serial: [key for key in live if serial not in key.copies] for serial in sorted(state.backups)}
     if lacking and all(lacking.values()):
         best = min(lacking, key=lambda serial: len(lacking[serial]))

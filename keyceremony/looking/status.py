@@ -10,6 +10,7 @@ from pathlib import Path
 
 from appliance.errors import KagimoriError
 from appliance.ledger import fold, quorum
+from appliance.ledger.book import Book
 from appliance.ledger.cms import Signature
 from appliance.ledger.errors import naming
 from appliance.ledger.fold import LedgerState
@@ -20,7 +21,8 @@ from appliance.ledger.states import KeyState
 from keyceremony import workspace
 from keyceremony.act import journal as journals
 from keyceremony.errors import FileProblem
-from keyceremony.looking.reminders import Reminder, reminders
+from keyceremony.looking.reminders import Reminder, missing_service, reminders
+from keyceremony.plans.grammar import newest
 from keyceremony.table import notes, papers, refusals
 from keyceremony.table.papers import Paper
 from keyceremony.table.refusals import Refused
@@ -157,13 +159,17 @@ def _for_plan(pending: Pending, arguments: Callable[..., Sequence[str]]) -> list
 
 
 def _due(state: LedgerState) -> tuple[list[str], str]:
-    """Actions that keys wait for: an unratified suspension first, then keys made and not in use."""
+    """Actions that keys wait for: an unratified suspension first, then keys made and not in use, then missing ones."""
     keys = [key for _, key in sorted(state.keys.items())]
     stopped = [key for key in keys if key.state is KeyState.SUSPENDED and not key.ratified]
     if stopped:
         return [f"ratify {key.generation}" for key in stopped], "Ratify the emergency stop"
     ready = [key for key in keys if key.state is KeyState.GENERATED]
-    return [f"activate {key.generation}" for key in ready], "Activate the new keys"
+    if ready:
+        return [f"activate {key.generation}" for key in ready], "Activate the new keys"
+    made = {name: f"{name}.{newest(name, Book(state).keys) + 1}" for name in missing_service(state)}
+    actions = [*(f"generate {name}" for name in made), *(f"activate {text}" for text in made.values())]
+    return actions, f"The next key of {' and '.join(made)}"
 
 
 def in_words(command: Sequence[str]) -> str:

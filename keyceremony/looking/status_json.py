@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -40,7 +41,7 @@ def _ledger(state: LedgerState) -> dict[str, Any]:
 
 
 def keys(state: LedgerState) -> dict[str, Any]:
-    """Every key by its generation."""
+    """Every key by its generation; ``public_key``: of a log key, SubjectPublicKeyInfo (DER) in base64."""
     return {
         str(generation): {
             "state": str(key.state),
@@ -48,6 +49,7 @@ def keys(state: LedgerState) -> dict[str, Any]:
             "parent": None if key.parent is None else str(key.parent),
             "key_id": key.key_id.hex(),
             "check_value": key.check_value.hex(),
+            "public_key": b64encode(key.public_key).decode("ascii") or None,
             "copies": sorted(key.copies),
             "since": key.since,
         }

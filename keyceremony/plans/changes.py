@@ -15,6 +15,7 @@ from appliance.ledger.actions import (
 )
 from appliance.ledger.book import Book
 from appliance.ledger.keys import KeyRecord
+from appliance.ledger.servicekeys import LOG
 from appliance.ledger.state import LedgerState
 from appliance.numbers.domains import DomainError, Generation
 from appliance.numbers.formats import BASE36, DECIMAL
@@ -89,16 +90,18 @@ def restore(
 ) -> Restore:
     """A new appliance token.
 
-    ``give_up``: the keys that no backup token has, by name; ``lost_backups``: backup tokens that are lost as well,
-    by label, so that their copies do not count.
+    ``give_up``: the keys that no backup token has, by name; log keys, of which there never is a copy, are named by
+    themselves. ``lost_backups``: backup tokens that are lost as well, by label, so that their copies do not count.
 
     Raises:
         DraftRefused: there is no such backup token, no such name, or a key that no backup token has is not named.
     """
     held = holder(state.backups, source)
     without = tuple(sorted({holder(state.backups, name).serial for name in lost_backups}))
-    lost = sorted({_generation(text) for text in give_up})
-    live = [key for key in Book(state).live() if key.generation not in lost]
+    there = Book(state).live()
+    logs = {key.generation for key in there if key.generation.domain == LOG}
+    lost = sorted({*(_generation(text) for text in give_up), *logs})
+    live = [key for key in there if key.generation not in lost]
     _require_given_up([key for key in live if not key.copies - frozenset(without)])
     return Restore(
         token_label=label,

@@ -10,6 +10,7 @@ from collections.abc import Container, Sequence
 from appliance.ledger.actions import Activate, Destroy, Generate, KeyAction, Ratify, Restrict, Resume, Retire, Suspend
 from appliance.ledger.book import Book
 from appliance.ledger.keys import KeyBook
+from appliance.ledger.servicekeys import LOG, SERVICE
 from appliance.numbers.domains import DomainError, Generation
 from keyceremony.errors import DraftRefused
 from keyceremony.plans.holders import holder
@@ -60,7 +61,7 @@ def generate(
     """The making of a domain's next key.
 
     Args:
-        name: the domain.
+        name: the domain, or ``log`` or ``tag``.
         book: the state reached.
         parent: the generation it stands on; None: the newest one made by the same plan, else the current one.
         backups: serial numbers of the tokens that get a copy; None: every backup token.
@@ -70,8 +71,10 @@ def generate(
         DraftRefused: no such domain, the root, or no parent to be found.
     """
     keys = book.keys
+    if name in SERVICE:
+        return _service(name, book, parent, backups)
     if name not in keys.tree:
-        names = ", ".join(domain.name for domain in keys.tree if domain.parent)
+        names = ", ".join([*(domain.name for domain in keys.tree if domain.parent), *SERVICE])
         raise DraftRefused(f"generate {name}: no such domain", f"domains: {names}")
     domain = keys.tree[name]
     if domain.parent is None:
@@ -83,6 +86,20 @@ def generate(
         parent=parent,
         backups=tuple(sorted(book.backups)) if backups is None else backups,
     )
+
+
+def _service(name: str, book: Book, parent: str | None, backups: tuple[str, ...] | None) -> Generate:
+    """A key that converts nothing: it stands on no other, and a log key has no copies."""
+    if parent is not None:
+        raise DraftRefused(f"generate {name}: it converts nothing, so it stands on no key", "leave 'with …' out")
+    if name == LOG and backups:
+        raise DraftRefused(
+            f"generate {name}: a key that signs the log is never copied",
+            "leave 'backed up on …' out; a new one is made when its token is lost",
+        )
+    copies = () if name == LOG else tuple(sorted(book.backups))
+    generation = f"{name}.{newest(name, book.keys) + 1}"
+    return Generate(generation=generation, parent=None, backups=copies if backups is None else backups)
 
 
 def newest(domain: str, keys: KeyBook) -> int:

@@ -3,50 +3,27 @@
 A rotation is four plans with the hub's work between: new keys (both generations convert), re-keying of every stored
 number by the hub, then restrict, retire and destroy the older keys. An inner domain such as ``spin`` takes the
 domains below it along, since their keys stand on its key. Where it stands is read from the keys; nothing is noted.
+The keys ``log`` and ``tag`` rotate in the same four plans; nothing is re-keyed between them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 
 from appliance.ledger.actions import Action, Activate, Destroy, Generate, Restrict, Retire
 from appliance.ledger.book import Book
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.keys import KeyBook, KeyRecord
+from appliance.ledger.servicekeys import SERVICE, TAG
 from appliance.ledger.states import KeyState
 from appliance.numbers.domains import Generation
 from keyceremony.errors import DraftRefused
-from keyceremony.plans import grammar
+from keyceremony.plans import checklist, grammar
+from keyceremony.plans.checklist import TITLES, Stage, Step, arrows
 
 _WORKING = frozenset({KeyState.ACTIVE, KeyState.DECRYPT_ONLY, KeyState.SUSPENDED})
 _USED = _WORKING | {KeyState.RETIRED}
-
-
-class Stage(IntEnum):
-    """The plans of a rotation, in order; the hub re-keys between the first and the second."""
-
-    MAKE = 1
-    RESTRICT = 2
-    RETIRE = 3
-    DESTROY = 4
-
-
-_TITLES = {
-    Stage.MAKE: "new keys",
-    Stage.RESTRICT: "restrict the old keys",
-    Stage.RETIRE: "retire the old keys",
-    Stage.DESTROY: "destroy the old keys",
-}
-
-
-@dataclass(frozen=True)
-class Step:
-    """One line of the checklist. ``status``: ``done``, ``this plan`` or ``later``; of what the hub does: when."""
-
-    status: str
-    text: str
 
 
 @dataclass(frozen=True)
@@ -63,7 +40,7 @@ class Rotation:
     @property
     def title(self) -> str:
         """A title for the plan."""
-        return f"Rotation of {self.domain}, plan {self.stage.value} of {len(Stage)}: {_TITLES[self.stage]}"
+        return f"Rotation of {self.domain}, plan {self.stage.value} of {len(Stage)}: {TITLES[self.stage]}"
 
 
 def rotation(state: LedgerState, domain: str, *, anew: bool = False) -> Rotation:
@@ -83,7 +60,8 @@ def rotation(state: LedgerState, domain: str, *, anew: bool = False) -> Rotation
         _require_none_suspended(domain, [*older, *(book.keys.keys[target] for target in targets.values())])
     stage, actions = (Stage.MAKE, making) if making else _next(older)
     rekeyed = tuple(_rekeyed(state, older, targets))
-    steps = _steps(stage, [str(targets[name]) for name in scope], [str(key.generation) for key in older], rekeyed)
+    new, old = [str(targets[name]) for name in scope], [str(key.generation) for key in older]
+    steps = checklist.steps(domain, stage, new, old, rekeyed)
     return Rotation(domain, stage, actions, rekeyed, steps, tuple(_warnings(state, stage, older, rekeyed)))
 
 
@@ -99,7 +77,7 @@ class _Renewal:
     def targets(self) -> dict[str, Generation]:
         found: dict[str, Generation] = {}
         for name in self._scope:
-            above = self._book.keys.tree[name].parent or ""
+            above = "" if name in SERVICE else self._book.keys.tree[name].parent or ""
             found[name] = self._target(name, found.get(above, self._before.get(above)))
         self.actions.sort(key=lambda action: isinstance(action, Activate))  # stable: keys first, then their activation
         return found
@@ -125,8 +103,8 @@ class _Renewal:
 
 def _scope(keys: KeyBook, domain: str) -> list[str]:
     """The domain and those below it that have working keys, parents before children."""
-    if domain not in keys.tree or keys.tree[domain].parent is None:
-        names = ", ".join(one.name for one in keys.tree if one.parent)
+    if domain not in SERVICE and (domain not in keys.tree or keys.tree[domain].parent is None):
+        names = ", ".join([*(one.name for one in keys.tree if one.parent), *SERVICE])
         raise DraftRefused(f"rotate {domain}: no domain with keys", f"domains: {names}")
     if not _used(keys, domain):
         raise DraftRefused(
@@ -156,6 +134,8 @@ def _rekeyed(
     """From which generation to which; numbers that nobody is given (an inner domain's) are stored nowhere."""
     for key in older:
         name = key.generation.domain
+        if name in SERVICE:
+            continue
         if key.state in _WORKING and not _is_invisible(state, name) and _lost_above(state.keys, key) is None:
             yield str(key.generation), str(targets[name])
 
@@ -184,27 +164,6 @@ def _require_none_suspended(domain: str, keys: Sequence[KeyRecord]) -> None:
             )
 
 
-def _steps(
-    stage: Stage, targets: Sequence[str], older: Sequence[str], rekeyed: Sequence[tuple[str, str]]
-) -> tuple[Step, ...]:
-    old = ", ".join(older)
-    stored = _arrows(rekeyed) or "nothing is left to be re-keyed"
-    due = {Stage.MAKE: "next: the hub", Stage.DESTROY: "done"}.get(stage, "must be done")
-    return (
-        Step(_status(Stage.MAKE, stage), f"make and activate {', '.join(targets)}; old and new both convert"),
-        Step(due, f"the hub converts every number it and the sectors keep: {stored}"),
-        Step(_status(Stage.RESTRICT, stage), f"restrict {old}: may still be read, never written to"),
-        Step(_status(Stage.RETIRE, stage), f"retire {old}: converts nothing any more"),
-        Step(_status(Stage.DESTROY, stage), f"destroy {old}: gone from every token, for ever"),
-    )
-
-
-def _status(step: Stage, stage: Stage) -> str:
-    if step == stage:
-        return "this plan"
-    return "done" if step < stage else "later"
-
-
 def _warnings(
     state: LedgerState, stage: Stage, older: Sequence[KeyRecord], rekeyed: Sequence[tuple[str, str]]
 ) -> Iterator[str]:
@@ -216,17 +175,15 @@ def _warnings(
             )
     if stage in (Stage.RESTRICT, Stage.RETIRE) and rekeyed:
         last = "; after this plan it cannot be done any more" if stage is Stage.RETIRE else ""
-        yield f"make sure that the hub has re-keyed every number: {_arrows(rekeyed)}{last}"
+        yield f"make sure that the hub has re-keyed every number: {arrows(rekeyed)}{last}"
+    if stage is Stage.RETIRE and any(key.generation.domain == TAG for key in older):
+        yield "make sure that no history is owed any more of records that were tagged with the old key"
     for name in dict.fromkeys(Generation.parse(source).domain for source, _ in rekeyed):
         if not state.policy.grants_anyone(name, name):
             yield (
                 f"no role may convert {name} to {name}, so nobody can re-key: give a role"
                 f' the pair ["{name}", "{name}"] (keyceremony plan policy)'
             )
-
-
-def _arrows(rekeyed: Sequence[tuple[str, str]]) -> str:
-    return ", ".join(f"{source} → {target}" for source, target in rekeyed)
 
 
 def _keys_of(keys: KeyBook, domain: str) -> list[KeyRecord]:

@@ -12,13 +12,13 @@ from pathlib import Path
 import msgspec
 
 from appliance.ledger.actions import DomainSpec, FormatSpec, Found
-from appliance.ledger.policy import Name, Policy
+from appliance.ledger.policy import DisclosureRules, LogRules, Name, Policy
 from appliance.ledger.roster import DEFAULT_THRESHOLDS, Roster, Threshold, ThresholdClass
 from appliance.numbers.domains import DEFAULT_SECTORS, Domain, default_domains
 from keyceremony.errors import SetupRefused
 from keyceremony.people import cards
 from keyceremony.plans import policy_file
-from keyceremony.plans.policy_file import KeysSetup, RoleSetup
+from keyceremony.plans.policy_file import DisclosureSetup, KeysSetup, RoleSetup
 from keyceremony.workspace import read
 
 _TITLES = {
@@ -58,6 +58,8 @@ class Setup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     domains: tuple[DomainSetup, ...] = ()
     policy: dict[Name, RoleSetup] = {}
     keys: KeysSetup = KeysSetup()
+    log: LogRules = LogRules()
+    disclosure: DisclosureSetup = DisclosureSetup()
 
 
 def load(path: Path) -> Setup:
@@ -90,6 +92,8 @@ def found(path: Path, setup: Setup) -> Found:
         policy=Policy(
             roles=policy_file.rules(setup.policy),
             keys=policy_file.key_rules(setup.keys, policy_file.first_key_rules(domains), domains),
+            log=setup.log,
+            disclosure=policy_file.disclosure_rules(setup.disclosure, DisclosureRules()),
         ),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from appliance.ledger import fold
+from appliance.ledger import fold, genesis
 from appliance.ledger.actions import (
     Action,
     AddDomain,
@@ -22,6 +22,8 @@ from appliance.ledger.actions import (
 )
 from appliance.ledger.keys import Effect
 from appliance.ledger.plan import Plan
+from appliance.ledger.policy import disclosing
+from appliance.ledger.servicekeys import LOG, SERVICE
 from appliance.ledger.state import LedgerState
 from appliance.numbers.domains import Generation
 from keyceremony.sheets import changes
@@ -102,8 +104,7 @@ class _Described:
                 yield Field(t("field.replaces"), t.token(state.token_label, state.token_serial))
                 if action.lost_backups:
                     yield Field(t("field.lost_backups"), "\n".join(map(self.token, action.lost_backups)))
-                if action.lost:
-                    yield Field(t("field.given_up"), "\n".join(self._given_up(action, state)))
+                yield from self._given_up(action, state)
             case Drill() if state is not None:
                 last = state.drills.get(action.source)
                 yield Field(t("field.source"), self.token(action.source))
@@ -111,18 +112,27 @@ class _Described:
             case _:
                 pass
 
-    def _given_up(self, action: Restore, state: LedgerState) -> Iterator[str]:
+    def _given_up(self, action: Restore, state: LedgerState) -> Iterator[Field]:
+        """Keys that are lost for ever; a log key goes with every restore, and what it has signed does not."""
+        kinds = {LOG: ("field.gone_log", "field.gone_log_key"), "": ("field.given_up", "field.lost_key")}
+        told: dict[str, list[str]] = {}
         for name in action.lost:
-            was = state.keys[Generation.parse(name)].state
-            yield self.t("field.lost_key", generation=name, state=self.t(f"state.{was}"))
+            generation = Generation.parse(name)
+            label, text = kinds[LOG if generation.domain == LOG else ""]
+            was = self.t(f"state.{state.keys[generation].state}")
+            told.setdefault(label, []).append(self.t(text, generation=name, state=was))
+        yield from (Field(self.t(label), "\n".join(lines)) for label, lines in told.items())
 
     def _key(self, action: Action) -> Iterator[Field]:
         t = self.t
         domain = subject_of(action).rpartition(".")[0]
         if domain in self.titles:
             yield Field(t("field.domain_title"), self.titles[domain])
+        if domain in SERVICE:
+            yield Field(t("field.use"), t("field.use_log" if domain == LOG else "field.use_tag"))
         if isinstance(action, Generate):
-            yield Field(t("field.parent"), Code(action.parent) if action.parent else t("field.parent_root"))
+            root = t("field.parent_service" if domain in SERVICE else "field.parent_root")
+            yield Field(t("field.parent"), Code(action.parent) if action.parent else root)
             copies = "\n".join(self.token(serial) for serial in action.backups)
             yield Field(t("field.backups"), copies or t("field.no_backups"))
         if isinstance(action, Destroy):
@@ -152,13 +162,13 @@ class _Described:
             case Found():
                 yield from changes.roster_tables(self.t, None, action.roster)
                 yield changes.domain_table(self.t, action.domains)
-                roots = frozenset(domain.name for domain in action.domains if domain.parent is None)
-                yield from changes.policy_tables(self.t, None, action.policy, roots | {"spin"})
+                shown = disclosing(genesis.tree_of(action.domains))
+                yield from changes.policy_tables(self.t, None, action.policy, shown)
             case ChangeRoster() if self.state is not None:
                 yield from changes.roster_tables(self.t, self.state.roster, action.roster)
             case ChangePolicy() if self.state is not None:
-                roots = frozenset({self.state.tree.root.name, "spin"})
-                yield from changes.policy_tables(self.t, self.state.policy, action.policy, roots)
+                shown = disclosing(self.state.tree)
+                yield from changes.policy_tables(self.t, self.state.policy, action.policy, shown)
             case _:
                 pass
 

@@ -28,6 +28,13 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
 
+def unless_new(table: Table, before: object) -> Table:
+    """Without the first column, which says what changes, where everything is new (``before`` None)."""
+    if before is not None:
+        return table
+    return Table(table.title, table.headings[1:], tuple(row[1:] for row in table.rows))
+
+
 @dataclass(frozen=True)
 class Block:
     """One action. ``name`` is for people, ``word`` the plan's own; ``before``, ``after``: a key's state."""

@@ -6,13 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from appliance.ledger.actions import DomainSpec
-from appliance.ledger.policy import KeyRules, Policy, RoleRule
+from appliance.ledger.policy import Policy, RoleRule
 from appliance.ledger.roster import Person, Roster
 from appliance.numbers.formats import BASE36, DECIMAL
 from keyceremony.sheets import people
-from keyceremony.sheets.blocks import Code, Table
+from keyceremony.sheets.blocks import Code, Table, unless_new
+from keyceremony.sheets.rules import rule_tables
 from keyceremony.sheets.wording import Wording
-from keyceremony.showing.show_policy import names
+from keyceremony.showing.pair_words import names
 
 _ALPHABETS = {BASE36: "0-9A-Z", DECIMAL: "0-9"}
 
@@ -31,7 +32,7 @@ def _people(t: Wording, before: Roster | None, after: Roster) -> Table:
         words = "" if change == t("change.same") else people.certificate_words(person)
         rows.append((change, Code(person.id), person.name, people.role(t, person.role), Code(words)))
     headings = (t("change.what"), t("sheet.id"), t("sheet.name"), t("sheet.role"), t("change.certificate_words"))
-    return _unless_new(Table(t("change.people"), headings, tuple(rows)), before)
+    return unless_new(Table(t("change.people"), headings, tuple(rows)), before)
 
 
 def _person_change(t: Wording, old: Person | None, new: Person | None) -> str:
@@ -56,18 +57,11 @@ def _thresholds(t: Wording, before: Roster | None, after: Roster) -> Table:
         counts = _arrow(old.officers, new.officers), _arrow(old.oversight, new.oversight)
         rows.append((t("change.same" if old == new else "change.changed"), t(f"class.{name}"), *counts))
     headings = (t("change.what"), t("change.threshold_for"), t("change.officers"), t("change.oversight"))
-    return _unless_new(Table(t("change.thresholds"), headings, tuple(rows)), before)
+    return unless_new(Table(t("change.thresholds"), headings, tuple(rows)), before)
 
 
 def _arrow(old: int, new: int) -> str:
     return str(new) if old == new else f"{old} → {new}"
-
-
-def _unless_new(table: Table, before: object) -> Table:
-    """Without the column that says what changes, where everything is new."""
-    if before is not None:
-        return table
-    return Table(table.title, table.headings[1:], tuple(row[1:] for row in table.rows))
 
 
 def alphabet(domain: DomainSpec) -> str:
@@ -92,8 +86,8 @@ def domain_table(t: Wording, domains: Iterable[DomainSpec]) -> Table:
 
 
 def policy_tables(t: Wording, before: Policy | None, after: Policy, roots: frozenset[str]) -> tuple[Table, ...]:
-    """Rules and how keys are kept. ``roots``: domains whose numbers nobody should be shown without need."""
-    return _rules(t, before, after, roots), _key_rules(t, before, after)
+    """Rules of roles, and all others. ``roots``: domains whose numbers nobody should be shown without need."""
+    return _rules(t, before, after, roots), *rule_tables(t, before, after)
 
 
 def _rules(t: Wording, before: Policy | None, after: Policy, roots: frozenset[str]) -> Table:
@@ -103,7 +97,7 @@ def _rules(t: Wording, before: Policy | None, after: Policy, roots: frozenset[st
         for change, rule in _rule_changes(t, old.get(name), after.roles.get(name)):
             rows.append((change, Code(name), *_rule(t, rule, roots)))
     keys = ("change.what", "change.rule_role", "change.pairs", "change.purposes", "change.limits")
-    return _unless_new(Table(t("change.rules"), tuple(t(key) for key in keys), tuple(rows)), before)
+    return unless_new(Table(t("change.rules"), tuple(t(key) for key in keys), tuple(rows)), before)
 
 
 def _rule_changes(t: Wording, old: RoleRule | None, new: RoleRule | None) -> Iterator[tuple[str, RoleRule]]:
@@ -117,12 +111,29 @@ def _rule_changes(t: Wording, old: RoleRule | None, new: RoleRule | None) -> Ite
 
 
 def _rule(t: Wording, rule: RoleRule, roots: frozenset[str]) -> tuple[str, str, str]:
-    pairs = _pairs(rule.pairs)
+    may = [*_pairs(rule.pairs), *_readings(t, rule)]
     bare = sorted({target for _, target in rule.pairs} & roots)
     if bare:
-        pairs.append(t("change.shows_root", domains=", ".join(bare)))
-    limits = f"{rule.values_per_request:,} / {rule.values_per_stream:,} / {rule.values_per_minute:,}"
-    return Code("\n".join(pairs) or "–"), Code("\n".join(rule.purposes) or "–"), limits
+        may.append(t("change.shows_root", domains=", ".join(bare)))
+    return Code("\n".join(may) or "–"), Code("\n".join(rule.purposes) or "–"), "\n".join(_limits(t, rule))
+
+
+def _readings(t: Wording, rule: RoleRule) -> Iterator[str]:
+    """What a role may do besides converting."""
+    if rule.history:
+        yield t("change.history", domains=", ".join(rule.history))
+    if rule.log:
+        yield t("change.log")
+
+
+def _limits(t: Wording, rule: RoleRule) -> Iterator[str]:
+    yield f"{rule.values_per_request:,} / {rule.values_per_stream:,} / {rule.values_per_minute:,}"
+    if rule.values_per_day is not None:
+        yield t("change.per_day", count=f"{rule.values_per_day:,}")
+    for purpose, quota in sorted(rule.purpose_values_per_day.items()):
+        yield t("change.per_day_for", purpose=purpose, count=f"{quota:,}")
+    if rule.values_without_order is not None:
+        yield t("change.without_order", count=f"{rule.values_without_order:,}")
 
 
 def _pairs(pairs: Iterable[tuple[str, str]]) -> list[str]:
@@ -134,23 +145,3 @@ def _pairs(pairs: Iterable[tuple[str, str]]) -> list[str]:
     for source, reached in targets.items():
         sources[tuple(reached)].append(source)
     return [f"{names(group)} → {names(reached)}" for reached, group in sources.items()]
-
-
-def _key_rules(t: Wording, before: Policy | None, after: Policy) -> Table:
-    old = dict(_rule_values(t, before.keys)) if before else {}
-    new = dict(_rule_values(t, after.keys))
-    rows = []
-    for name in {**old, **new}:
-        was, is_now = (held.get(name, t("change.nothing")) for held in (old, new))
-        change = t("change.same" if was == is_now else "change.changed")
-        rows.append((change, name, is_now if before is None or was == is_now else f"{was} → {is_now}"))
-    headings = (t("change.what"), t("change.key_rules"), "")
-    return _unless_new(Table("", headings, tuple(rows)), before)
-
-
-def _rule_values(t: Wording, rules: KeyRules) -> Iterator[tuple[str, str]]:
-    yield t("change.rule_backups"), str(rules.backups)
-    for domain, days in sorted(rules.cryptoperiod_days.items()):
-        yield t("change.rule_cryptoperiod", domain=domain), t("change.days", count=days)
-    yield t("change.rule_drill"), t("change.days", count=rules.drill_days)
-    yield t("change.rule_ratify"), t("change.days", count=rules.ratify_days)

@@ -15,12 +15,14 @@ from appliance.ledger.outcome import (
     Drilled,
     Founded,
     Generated,
+    GeneratedPair,
     Outcome,
     Recorded,
     Restored,
     StateChanged,
     TokenFacts,
 )
+from appliance.ledger.servicekeys import raw_of
 from appliance.ledger.state import LedgerState
 from keyceremony.sheets.attributes import AttributeSets
 from keyceremony.sheets.blocks import Code, Field, Result, Table
@@ -63,6 +65,8 @@ class _Told:
                 yield from self._identity(result.key_id, result.certificate)
             case Generated():
                 yield from self._generated(result)
+            case GeneratedPair():
+                yield from self._pair(result)
             case StateChanged():
                 yield Field(t("minutes.state"), t(f"state.{result.state}"))
             case Destroyed():
@@ -91,6 +95,14 @@ class _Told:
             for serial, told in result.copies.items()
         )
         yield Field(t("minutes.copies"), "\n".join(copies) or t("sheet.none"))
+
+    def _pair(self, result: GeneratedPair) -> Iterator[Field]:
+        t = self.t
+        yield Field(t("minutes.public_key"), Code(raw_of(b64decode(result.public_key)).hex()))
+        yield Field(t("minutes.check_value"), Code(result.check_value))
+        yield Field(t("minutes.key_id"), Code(result.key_id))
+        yield Field(t("minutes.attributes"), self.sets.name(result.attributes, result.generation))
+        yield Field(t("minutes.copies"), t("sheet.none"))
 
     def _enrolled(self, result: BackupEnrolled) -> Iterator[Field]:
         t = self.t

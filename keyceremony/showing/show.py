@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 
-from appliance.ledger import certificate, quorum
+from appliance.ledger import certificate, genesis, quorum
 from appliance.ledger.actions import Found
 from appliance.ledger.cms import Signed
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.plan import Plan, digest
+from appliance.ledger.policy import disclosing
 from appliance.ledger.roster import Roster
 from appliance.ledger.text import render_instant
 from keyceremony import screen
@@ -81,8 +82,7 @@ def founding(out: Console, found: Found) -> None:
     screen.line(out)
     show_roster.whole(out, found.roster)
     show_actions.domains(out, "Domains", found.domains)
-    roots = frozenset(domain.name for domain in found.domains if domain.parent is None) | {"spin"}
-    show_policy.whole(out, found.policy, roots)
+    show_policy.whole(out, found.policy, disclosing(genesis.tree_of(found.domains)))
 
 
 def _needed(out: Console, decoded: Plan, state: LedgerState | None) -> None:

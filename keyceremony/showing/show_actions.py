@@ -25,14 +25,16 @@ from appliance.ledger.actions import (
 from appliance.ledger.book import Book
 from appliance.ledger.fold import Effect, LedgerState
 from appliance.ledger.plan import Plan
-from appliance.numbers.domains import DomainTree
+from appliance.ledger.policy import disclosing
+from appliance.ledger.servicekeys import SERVICE, TITLES
+from appliance.numbers.domains import Generation
 from appliance.numbers.formats import BASE36, DECIMAL
 from keyceremony import screen
 from keyceremony.plans.holders import label_of
 from keyceremony.showing import show_keys, show_policy, show_roster, show_tokens
 
 MEANINGS = {
-    "generate": "makes a new AES-256 key on the token; it converts nothing yet",
+    "generate": "makes a new key on the token (AES-256; for the log, Ed25519); it does nothing until activated",
     "activate": "becomes the current key of its domain; earlier active ones stay active",
     "restrict": "may still be read and re-keyed from, never written to",
     "suspend": "emergency stop: converts nothing until resumed",
@@ -91,7 +93,7 @@ def _change(action: Action, effect: Effect | None) -> str:
 
 def _title(action: Action, state: LedgerState | None) -> str:
     domain = subject_of(action).rpartition(".")[0]
-    return state.titles.get(domain, "") if state is not None else ""
+    return TITLES.get(domain) or (state.titles.get(domain, "") if state is not None else "")
 
 
 def _subject(action: Action, state: LedgerState | None) -> str:
@@ -103,7 +105,8 @@ def _subject(action: Action, state: LedgerState | None) -> str:
 def _under(action: Action) -> str:
     match action:
         case Generate():
-            return action.parent or "the root"
+            root = "–" if Generation.parse(action.generation).domain in SERVICE else "the root"
+            return action.parent or root
         case AddDomain():
             return action.domain.parent or "–"
         case _:
@@ -145,12 +148,7 @@ def _policy(out: Console, action: ChangePolicy, state: LedgerState | None) -> No
     if state is None:
         show_policy.whole(out, action.policy, frozenset({"resident", "spin"}))
     else:
-        show_policy.change(out, state.policy, action.policy, invisible(state.tree))
-
-
-def invisible(tree: DomainTree) -> frozenset[str]:
-    """Numbers that nobody should be shown: the root's and the national ID."""
-    return frozenset({tree.root.name, "spin"})
+        show_policy.change(out, state.policy, action.policy, disclosing(state.tree))
 
 
 def domains(out: Console, heading: str, specs: Sequence[DomainSpec]) -> None:
@@ -174,5 +172,6 @@ def _current_keys(out: Console, decoded: Plan, state: LedgerState) -> None:
     old, new = state.current, book.keys.current()
     for name in sorted({*old, *new}):
         if old.get(name) != new.get(name):
-            became = new.get(name) or "NONE: nothing is converted to it"
+            nothing = "NONE: no daemon starts" if name in SERVICE else "NONE: nothing is converted to it"
+            became = new.get(name) or nothing
             screen.line(out, f"   current key of {name}: {old.get(name) or 'none'} → {became}")

@@ -7,14 +7,20 @@ from collections.abc import Iterator
 from appliance.ledger.actions import Activate, Destroy, Generate, KeyAction, Restrict, Retire
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.keys import KeyRecord
+from appliance.ledger.servicekeys import LOG, SERVICE, TAG
 from appliance.numbers.domains import Generation
 from keyceremony.plans.holders import label_of
+from keyceremony.showing import show_service
 
 
 def details(action: Generate | KeyAction, state: LedgerState | None) -> Iterator[str]:
     """Lines about one action; ``state``: before the plan, None when it is not known."""
+    name = Generation.parse(action.generation).domain
+    if told := show_service.meaning(action):
+        yield told
     if isinstance(action, Generate):
-        yield _copies(action, state)
+        if name != LOG:
+            yield _copies(action, state)
         return
     record = state.keys.get(Generation.parse(action.generation)) if state else None
     if state is None or record is None:  # a key that this very plan makes has no past
@@ -23,12 +29,15 @@ def details(action: Generate | KeyAction, state: LedgerState | None) -> Iterator
         case Activate() if record.copies:
             yield f"has copies on {', '.join(_holders(record, state))}"
         case Restrict():
-            yield f"{_successor(record, state)}; what is still kept under the old key must be re-keyed"
+            rekey = "" if name in SERVICE else "; what is still kept under the old key must be re-keyed"
+            yield f"{_successor(record, state)}{rekey}"
         case Retire():
-            yield f"is {record.state} since {record.since}; no way back: what was not re-keyed stays unreadable"
+            lost = "" if name in SERVICE else ": what was not re-keyed stays unreadable"
+            yield f"is {record.state} since {record.since}; no way back{lost}"
         case Destroy():
             tokens = ", ".join([f"{state.token_label} (serial {state.token_serial})", *_holders(record, state)])
-            yield "FOR EVER: no number that was not re-keyed can ever be converted again"
+            if name not in SERVICE:
+                yield "FOR EVER: no number that was not re-keyed can ever be converted again"
             yield f"is removed from {tokens}; on each, its absence is proven"
             yield f"retired since {record.since}; CKA_ID {record.key_id.hex()}, check value {record.check_value.hex()}"
         case _:
@@ -37,7 +46,8 @@ def details(action: Generate | KeyAction, state: LedgerState | None) -> Iterator
 
 def _copies(action: Generate, state: LedgerState | None) -> str:
     if not action.backups:
-        return "NO COPY: it can never leave the token; should the token be lost, so is every number under it"
+        under = "every history" if Generation.parse(action.generation).domain == TAG else "every number"
+        return f"NO COPY: it can never leave the token; should the token be lost, so is {under} under it"
     backups = state.backups if state else {}
     return f"copied to {', '.join(label_of(backups, serial) for serial in action.backups)}, then sealed"
 

@@ -8,8 +8,11 @@ from appliance.ledger.actions import Drill, EnrollBackup, RemoveBackup, Restore,
 from appliance.ledger.book import Book
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.keys import KeyRecord
+from appliance.ledger.servicekeys import LOG
 from appliance.ledger.state import BackupToken
+from appliance.numbers.domains import Generation
 from keyceremony.plans.holders import label_of
+from keyceremony.showing import show_service
 
 
 def details(action: TokenAction, state: LedgerState | None) -> Iterator[str]:
@@ -50,6 +53,9 @@ def _given_up(action: Restore, live: Sequence[KeyRecord]) -> Iterator[str]:
     known = {str(key.generation): key for key in live}
     for name in action.lost:
         state = f" ({known[name].state} now)" if name in known else ""
+        if Generation.parse(name).domain == LOG:
+            yield show_service.given_up(name, state)
+            continue
         yield f"GIVEN UP: {name}{state}: on no backup token; no number under it can ever be converted again"
         if useless := [key for key in _standing_on(name, live) if key not in action.lost]:
             yield f"UNUSABLE without {name}: {', '.join(useless)}"

@@ -11,11 +11,13 @@ from appliance.ledger.actions import ChangeRoster, Destroy, RemoveBackup, Restor
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.plan import Plan
 from appliance.ledger.roster import Person
+from appliance.ledger.servicekeys import LOG
+from appliance.numbers.domains import Generation
 from keyceremony import workspace
 from keyceremony.errors import AlreadyApproved, ApprovalRefused, KeyNotTheirs, SubjectWrong, WordsWrong
 from keyceremony.people.cards import certificate_of
 from keyceremony.table.deciders import Decider, deciders, named
-from keyceremony.table.papers import Approval, Paper, check_fits, load_approvals
+from keyceremony.table.papers import Approval, Paper, Signable, check_fits, load_approvals
 from keyceremony.words import last_four, same_words
 
 
@@ -57,15 +59,15 @@ def _given_by(paper: Paper, theirs: Sequence[Decider]) -> list[Approval]:
     return [one for one in given if one.signature.certificate in wanted]
 
 
-def check_words(paper: Paper, typed: str) -> None:
+def check_words(paper: Signable, typed: str) -> None:
     """Proof that the approver has the digest before their eyes.
 
     Raises:
-        WordsWrong: the words typed are not the last four of this plan.
+        WordsWrong: the words typed are not the last four of this plan or order.
     """
     if not same_words(typed, last_four(paper.words)):
         raise WordsWrong(
-            "these are not the last four words of this plan's digest; nothing was signed",
+            f"these are not the last four words of this {paper.kind}'s digest; nothing was signed",
             "compare all sixteen words with the others before trying again",
         )
 
@@ -74,6 +76,7 @@ def grave_subjects(plan: Plan, state: LedgerState | None) -> list[str]:
     """What the actions that cannot be taken back are about: generations, a token's label, ``roster``; often nothing.
 
     Of a restore: the new token's label, then each key that it gives up, then each backup token that is lost as well.
+    A log key is not asked for: every restore gives it up, and what it has signed stays valid.
     """
     backups = state.backups if state else {}
     subjects = []
@@ -83,21 +86,19 @@ def grave_subjects(plan: Plan, state: LedgerState | None) -> list[str]:
         elif isinstance(action, Destroy | Restore | RemoveBackup | ChangeRoster):
             subjects.append(subject_of(action))
         if isinstance(action, Restore):
-            subjects += action.lost
+            subjects += [text for text in action.lost if Generation.parse(text).domain != LOG]
             subjects += [backups[serial].label for serial in action.lost_backups if serial in backups]
     return subjects
 
 
-def check_subject(subjects: Sequence[str], typed: str) -> None:
+def check_subject(subjects: Sequence[str], typed: str, kind: str = "plan") -> None:
     """Proof that the approver knows what it is that has no way back.
 
     Raises:
         SubjectWrong: it is something else.
     """
     if " ".join(typed.split()) != " ".join(subjects):
-        raise SubjectWrong(
-            f"{typed!r} is not what this plan is about; nothing was signed", "read the actions again, one by one"
-        )
+        raise SubjectWrong(f"{typed!r} is not what this {kind} is about; nothing was signed", "read it again, in full")
 
 
 def approve(
@@ -119,8 +120,8 @@ def approve(
     return path
 
 
-def sign(paper: Paper, person: Person, signer: cms.Signer, *, now: datetime) -> bytes:
-    """The approval's bytes, verified against person and plan."""
+def sign(paper: Signable, person: Person, signer: cms.Signer, *, now: datetime) -> bytes:
+    """The approval's bytes, verified against the person and what they sign."""
     theirs = certificate_of(person)
     if signer.certificate != theirs:
         held = certificate.read(signer.certificate).subject
@@ -128,5 +129,5 @@ def sign(paper: Paper, person: Person, signer: cms.Signer, *, now: datetime) -> 
     der = cms.sign(paper.data, signer, now)
     signed = cms.verify(der)
     if signed.content != paper.data or [one.certificate for one in signed.signers] != [theirs]:
-        raise ApprovalRefused("the signature just made does not cover this plan; nothing was written")
+        raise ApprovalRefused(f"the signature just made does not cover this {paper.kind}; nothing was written")
     return der

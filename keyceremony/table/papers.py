@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from appliance.ledger import canonical, certificate, chain, cms, files, plan, quorum
 from appliance.ledger.errors import LedgerIncomplete, PlanExpired, WrongAnchor, WrongPrevious, WrongSequence, naming
@@ -19,6 +20,26 @@ from keyceremony.table import staging
 from keyceremony.words import words_of
 
 
+class Signable(Protocol):
+    """What people sign byte for byte. ``kind``: what they call it, a plan or an order."""
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+
+    @property
+    def data(self) -> bytes:
+        """The file's exact bytes."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The read-aloud words."""
+
+    @property
+    def kind(self) -> str:
+        """``plan`` or ``order``."""
+
+
 @dataclass(frozen=True)
 class Paper:
     """A plan file: its exact bytes are what people sign."""
@@ -26,6 +47,11 @@ class Paper:
     path: Path
     data: bytes
     plan: plan.Plan
+
+    @property
+    def kind(self) -> str:
+        """What people call it."""
+        return "plan"
 
     @property
     def digest(self) -> str:
@@ -63,12 +89,12 @@ def load_plan(path: Path) -> Paper:
         return Paper(path, data, plan.parse(data))
 
 
-def load_approval(paper: Paper, path: Path) -> Approval:
-    """An approval of exactly this plan; whose it is, is not judged.
+def load_approval(paper: Signable, path: Path) -> Approval:
+    """An approval of exactly this plan or order; whose it is, is not judged.
 
     Raises:
         LedgerError: not a sound signed file; names it.
-        PlanAltered: signed over other bytes than the plan file holds.
+        PlanAltered: signed over other bytes than the file holds.
         ApprovalRefused: more than one signer.
     """
     der = workspace.read(path)
@@ -77,15 +103,16 @@ def load_approval(paper: Paper, path: Path) -> Approval:
     if signed.content != paper.data:
         raise PlanAltered(
             f"{path}: approves other bytes than {paper.path} holds",
-            "the plan was changed after approval, or the approval is of another plan; draft and approve anew",
+            f"the {paper.kind} was changed after approval, or the approval is of another {paper.kind};"
+            " draft and approve anew",
         )
     if len(signed.signers) != 1:
         raise ApprovalRefused(f"{path}: has {len(signed.signers)} signatures; an approval has one")
     return Approval(path, der, signed.signers[0])
 
 
-def load_approvals(paper: Paper, paths: Iterable[Path]) -> list[Approval]:
-    """All approvals of a plan, in the order given."""
+def load_approvals(paper: Signable, paths: Iterable[Path]) -> list[Approval]:
+    """All approvals of a plan or order, one after the other as given."""
     return [load_approval(paper, path) for path in paths]
 
 

@@ -40,7 +40,11 @@ PEOPLE = {
 }
 OFFICERS = ("officer-1", "officer-2", "officer-3")
 QUORUM = ("officer-1", "officer-2", "oversight-1")
-FIRST_KEYS = ("generate spin", "generate sspin.B", "generate sspin.E", "activate spin.1", "activate sspin.B.1")
+SERVICE_KEYS = ("generate log", "generate tag", "activate log.1", "activate tag.1")
+FIRST_KEYS = (
+    *("generate spin", "generate sspin.B", "generate sspin.E", "activate spin.1", "activate sspin.B.1"),
+    *SERVICE_KEYS,
+)
 _ON_TERMINAL = """
 import os, sys
 terminal = os.open(sys.argv[1], os.O_RDWR)  # the first one a session opens becomes its controlling terminal

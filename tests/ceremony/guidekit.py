@@ -37,7 +37,7 @@ _WORD = f"(?:{'|'.join(WORDLIST)})"
 _VARIES = re.compile(
     r"(?P<hex>(?<![\w-])[0-9a-f]{12,}…?)"
     rf"|(?P<words>(?<=  ){_WORD}(?: {_WORD}){{3}}$)"
-    rf"|(?P<last>(?<=approve\): ){_WORD}(?: {_WORD}){{3}}$)"
+    rf"|(?P<last>(?:(?<=approve\): )|(?<=sign\): )){_WORD}(?: {_WORD}){{3}}$)"
     r"|(?P<time>\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\dZ)?)"
     r"|(?P<took>\d+ ms|\d+\.\d+ s)"
     r"|(?P<size>[\d,]+(?= bytes))"

@@ -95,21 +95,28 @@ def living(stage: Stage) -> Stage:
     made = [_generate(text, (first,)) for text in generations]
     moves: list[Action] = [Activate(generation=text) for text in generations if text != "sspin.E.1"]
     moves += [Restrict(generation="sspin.B.1"), Retire(generation="sspin.B.1")]
-    carry_out(stage, *made, *moves, Suspend(generation="sspin.D.1"))
+    carry_out(stage, *made, *moves, Suspend(generation="sspin.D.1"), *service_keys(first))
     return stage
 
 
 def guarded(stage: Stage) -> Stage:
-    """The same with two keys only, both with copies."""
+    """The same with two keys only, and the service keys; all with copies, but for the log key."""
     first = stage.serials["backup-1"]
     carry_out(stage, EnrollBackup(token_label="backup-1", token_serial=first, copy_from=None))
     made = [_generate(text, (first,)) for text in ("spin.1", "sspin.B.1")]
-    carry_out(stage, *made, Activate(generation="spin.1"), Activate(generation="sspin.B.1"))
+    moves = (Activate(generation="spin.1"), Activate(generation="sspin.B.1"))
+    carry_out(stage, *made, *moves, *service_keys(first))
     return stage
 
 
+def service_keys(*backups: str) -> tuple[Action, ...]:
+    """The first log key, and the first tag key with its copies, in use."""
+    made = Generate(generation="log.1", parent=None), _generate("tag.1", backups)
+    return (*made, Activate(generation="log.1"), Activate(generation="tag.1"))
+
+
 def _generate(text: str, backups: Sequence[str]) -> Generate:
-    parent = None if text.startswith("spin") else "spin.1"
+    parent = "spin.1" if text.startswith("sspin") else None
     return Generate(generation=text, parent=parent, backups=tuple(backups))
 
 

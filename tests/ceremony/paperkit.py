@@ -135,11 +135,14 @@ class Table:
 
 
 def with_backup() -> ledgerkit.Book:
-    """Genesis, one backup token, the first keys with a copy on it; common.1, spin.1, sspin.B.1, sspin.E.1 active."""
+    """Genesis, one backup token, the first keys with a copy on it; common.1, spin.1, sspin.B.1, sspin.E.1 active.
+
+    So are the service keys log.1, without a copy, and tag.1.
+    """
     book = ledgerkit.Book()
     book.add([ledgerkit.make_found()])
     book.add([ledgerkit.enroll(B1)])
-    book.add(ledgerkit.first_keys((B1,)))
+    book.add([*ledgerkit.first_keys((B1,)), *ledgerkit.service_keys((B1,))])
     return book
 
 

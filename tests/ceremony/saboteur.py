@@ -63,7 +63,7 @@ def _wrong_blocks(number: int) -> None:
 def _same_check_value() -> None:
     Token.check_value = lambda self, key_id: bytes(range(6))  # type: ignore[method-assign]
     Token.encrypt_blocks = lambda self, key_id, value: lambda blocks: blocks  # type: ignore[method-assign]
-    keys.self_test = lambda encrypt, domain: None
+    keys.self_test = lambda encrypt, name, tree: None
 
 
 def _destroy_fails() -> None:
@@ -87,6 +87,8 @@ def _count_logins() -> None:
 FAULTS: dict[str, Callable[[int], None]] = {
     "before-generate": lambda n: _sabotage(Token, "generate_conversion_key", n, _raise(LOST)),
     "after-generate": lambda n: _sabotage(Token, "generate_conversion_key", n, _raise(LOST), after=True),
+    "after-log": lambda n: _sabotage(Token, "generate_log_key", n, _raise(LOST), after=True),
+    "log-signer": lambda n: _sabotage(Token, "log_signer", n, _raise(LOST)),
     "after-identity": lambda n: _sabotage(Token, "generate_signing_key", n, _raise(LOST), after=True),
     "store-certificate": lambda n: _sabotage(Token, "store_certificate", n, _raise(LOST)),
     "attributes": lambda n: _sabotage(Token, "attributes", n, _raise(LOST)),

@@ -95,7 +95,21 @@ def _remove(lost: bool) -> Callable[[Stage], tuple[Action, ...]]:
 
 def _restore(stage: Stage) -> tuple[Action, ...]:
     serials = stage.serials
-    return (Restore(token_label="spare", token_serial=serials["spare"], source=serials["backup-1"]),)
+    spare, source = serials["spare"], serials["backup-1"]
+    return (Restore(token_label="spare", token_serial=spare, source=source, lost=("log.1",)),)
+
+
+def _service(stage: Stage) -> tuple[Action, ...]:
+    backups = (stage.serials["backup-1"],)
+    made = Generate(generation="log.2", parent=None), Generate(generation="tag.2", parent=None, backups=backups)
+    return (*made, Activate(generation="log.2"), Activate(generation="tag.2"))
+
+
+def _end_of_service(stage: Stage) -> tuple[Action, ...]:
+    """The present log key and tag key go; whoever has no others must not do that, but nothing forbids it."""
+    names = ("log.1", "tag.1")
+    kinds: tuple[type[Action], ...] = (Suspend, Retire, Destroy)
+    return tuple(kind(generation=name) for kind in kinds for name in names)  # type: ignore[call-arg]
 
 
 def _drill(stage: Stage) -> tuple[Action, ...]:
@@ -113,6 +127,8 @@ SCENARIOS = (
     Scenario("retire", _generation(Retire, "sspin.D.1")),
     Scenario("destroy", _generation(Destroy, "sspin.B.1")),
     Scenario("destroy and generate", _destroy_and_generate),
+    Scenario("generate log and tag", _service, guarded=True, touches=(kit.APPLIANCE, "backup-1")),
+    Scenario("destroy log and tag", _end_of_service, guarded=True),
     Scenario("change-roster", _roster),
     Scenario("change-policy", _policy),
     Scenario("add-domain", _sector, touches=(kit.APPLIANCE, "backup-1")),

@@ -121,9 +121,8 @@ cryptoperiod_days = 365
     told = table.must("plan", "policy", "policy.toml", *table.where)
     (action,) = table.paper(table.newest()).plan.actions
     assert isinstance(action, ChangePolicy)
-    assert action.policy.keys.cryptoperiod_days == {
-        domain.name: 365 for domain in table.state().tree if domain.parent is not None
-    }
+    named = [*(domain.name for domain in table.state().tree if domain.parent is not None), "log", "tag"]
+    assert action.policy.keys.cryptoperiod_days == dict.fromkeys(named, 365)
     assert action.policy.keys.drill_days == 365
     for expected in (
         "hub pairs added refused sspin.B → spin, sspin.B",
@@ -226,14 +225,14 @@ def test_a_backup_token_is_removed_by_its_label(table: Table) -> None:
     (action,) = table.paper(table.newest()).plan.actions
     assert action == RemoveBackup(token_serial=B1, lost=True)
     assert "LOST: nothing can be proven of its copies" in told
-    assert "WITHOUT ANY COPY then: common.1, spin.1, sspin.B.1, sspin.E.1\n" in told
+    assert "WITHOUT ANY COPY then: common.1, spin.1, sspin.B.1, sspin.E.1, tag.1\n" in told
 
 
 def test_recovery_and_its_rehearsal(table: Table) -> None:
     new = ["--label", "kagimori-2", "--serial", NEW_TOKEN, "--from", "backup-1"]
     told = table.must("plan", "restore", *new, *table.where)
     (action,) = table.paper(table.newest()).plan.actions
-    assert action == Restore(token_label="kagimori-2", token_serial=NEW_TOKEN, source=B1)
+    assert action == Restore(token_label="kagimori-2", token_serial=NEW_TOKEN, source=B1, lost=("log.1",))
     assert f"kagimori, serial 0123456789abcdef → kagimori-2, serial {NEW_TOKEN}, empty until now" in told
     table.must("withdraw", str(table.newest()))
     scratch = ["--label", "scratch", "--serial", SCRATCH, "--from", B1]

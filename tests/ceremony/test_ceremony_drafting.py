@@ -218,7 +218,8 @@ def test_defaults_of_a_genesis(folder: Path) -> None:
     assert all(domain.title for domain in found.domains)
     assert found.roster.thresholds == dict(DEFAULT_THRESHOLDS)
     assert found.policy.roles == {}, "nobody may convert anything unless it is said"
-    assert found.policy.keys.cryptoperiod_days == {domain.name: 730 for domain in found.domains if domain.parent}
+    named = [*(domain.name for domain in found.domains if domain.parent), "log", "tag"]
+    assert found.policy.keys.cryptoperiod_days == dict.fromkeys(named, 730)
     assert (found.policy.keys.backups, found.policy.keys.drill_days, found.policy.keys.ratify_days) == (0, 365, 3)
     assert [person.id for person in found.roster.people] == [person for person, _ in PEOPLE]
 

@@ -81,7 +81,7 @@ def test_another_program_sees_keys_that_only_encrypt_and_never_leave(stage: Stag
 
 def test_status_names_who_is_missing_and_each_next_command_works(stage: Stage) -> None:
     """The test types exactly what `status` prints, at a terminal, until nothing waits."""
-    plan = stage.plan_keys("generate spin", "activate spin.1")
+    plan = stage.plan_keys("generate spin", "activate spin.1", *kit.SERVICE_KEYS)
     words = stage.words(plan)
     expected_missing = [
         "missing      2 officer: any 2 of officer-1, officer-2, officer-3",

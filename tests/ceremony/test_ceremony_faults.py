@@ -14,6 +14,7 @@ from appliance.ledger import chain
 from appliance.ledger.annexes import Attempt
 from appliance.ledger.files import read
 
+KEYS = 5
 UNDONE = "what was made in this run was removed again; recorded as 000002.attempt.1.cms"
 
 FAULTS = [
@@ -22,7 +23,10 @@ FAULTS = [
     ("attributes", 3, "the token was pulled out"),
     ("check-value", 2, "the token was pulled out"),
     ("wrong-blocks", 3, "sspin.E: a number enciphered with the new key does not come back"),
+    ("wrong-blocks", 4, "tag: the new key gives another tag each time"),
     ("same-check-value", 0, "check_value 000102030405 is another key's: the same key twice"),
+    ("after-log", 1, "the token was pulled out"),
+    ("log-signer", 1, "the token was pulled out"),
     ("signer", 2, "the token was pulled out"),
     ("defect", 2, "ZeroDivisionError: no such thing"),
     ("ctrl-c", 2, "stopped"),
@@ -32,7 +36,7 @@ FAULTS = [
 
 @pytest.fixture
 def ready(stage: Stage) -> tuple[Stage, list[str]]:
-    """A founded ledger with an approved plan of three keys, and the command that carries it out."""
+    """A founded ledger with an approved plan of five keys, and the command that carries it out."""
     plan = stage.plan_keys(*kit.FIRST_KEYS)
     stage.approve(plan, *QUORUM)
     return stage, ["execute", str(plan), "--config", "kagimori.toml"]
@@ -62,7 +66,7 @@ def test_what_was_made_is_removed_again_and_recorded(
     assert reason in record.reason
     again = stage.run(*command)
     assert again.code == 0, "and without the fault the same command succeeds"
-    assert len(stage.state().keys) == 3
+    assert len(stage.state().keys) == KEYS
 
 
 def test_a_full_disk_at_any_moment_leaves_nothing_that_a_later_try_cannot_settle(
@@ -79,7 +83,7 @@ def test_a_full_disk_at_any_moment_leaves_nothing_that_a_later_try_cannot_settle
             break
         assert "No space left on device" in done.message, done.message
         _settle(tried, command, done)
-        assert len(tried.state().keys) == 3
+        assert len(tried.state().keys) == KEYS
         told = tried.must("status", "--config", "kagimori.toml", "--token", APPLIANCE)
         assert "holds every key of the ledger, and no other" in told
         tried.discard()
@@ -166,7 +170,7 @@ def test_a_death_after_the_work_is_completed_without_the_token(
     assert "The plan had been carried out; the ledger is now complete." in done.out
     assert "login" not in done.out, "without touching the token"
     assert stage.objects() == objects
-    assert len(stage.state().keys) == 3
+    assert len(stage.state().keys) == KEYS
     told = stage.must("status", "--config", "kagimori.toml", "--token", APPLIANCE)
     assert "holds every key of the ledger, and no other" in told
     left = {path.name for path in (stage.ledger / "pending").iterdir() if not path.name.startswith(".")}
@@ -179,7 +183,7 @@ def test_stopping_it_once_the_outcome_is_safe_comes_too_late(ready: tuple[Stage,
     done = stage.run(*command, fault=("sigterm-while-staging", 1))
     assert (done.code, done.message) == (1, "stopped")
     assert done.hint == "keyceremony status tells where things stand"
-    assert len(stage.state().keys) == 3
+    assert len(stage.state().keys) == KEYS
     told = stage.must("status", "--config", "kagimori.toml", "--token", APPLIANCE)
     assert "holds every key of the ledger, and no other" in told
 
@@ -195,7 +199,7 @@ def test_a_full_disk_while_the_ledger_is_written_is_completed_later(
     assert "the plan was carried out, and its outcome waits in" in done.message
     assert done.hint == "put the cause right; keyceremony resume then completes the ledger"
     assert stage.run("resume", "--config", "kagimori.toml").code == 0
-    assert len(stage.state().keys) == 3
+    assert len(stage.state().keys) == KEYS
 
 
 def test_two_executes_cannot_run_at_once(ready: tuple[Stage, list[str]]) -> None:

@@ -100,10 +100,13 @@ def test_the_life_that_the_guide_leads_is_the_one_it_tells(read: tuple[Reader, d
     reading, _ = read
     anchor = papers.load_plan(reading.stage.ledger / "pending/carried-out/000001.1/000001.plan.json").digest
     state = chain.verify(files.read(reading.stage.ledger), anchor)
-    assert state.sequence == 18
+    assert state.sequence == 19
     assert state.token_label == "kagimori-2"
     assert {str(generation): str(key.state) for generation, key in state.keys.items()} == {
         **{f"{domain}.1": "active" for domain in ("common", "spin", *(f"sspin.{sector}" for sector in "ABEFG"))},
+        "tag.1": "active",
+        "log.1": "lost",
+        "log.2": "active",
         "sspin.C.1": "destroyed",
         "sspin.C.2": "active",
     }

@@ -19,8 +19,9 @@ from daemonkit import Daemon, codes
 
 from appliance.ledger.chain import verify_entries
 from appliance.ledger.files import read
+from appliance.ledger.keys import KeyRecord
 from appliance.ledger.outcome import Destroyed, Generated, Restored
-from appliance.ledger.states import KeyState
+from appliance.ledger.states import GONE
 from tests.world import softhsm
 
 VAULT, SECOND, RENEWED = "vault-1", "successor", "renewed-1"
@@ -163,10 +164,10 @@ def _first_keys(life: Life) -> None:
     refused = life.stage.run("plan", *bare, "--config", "kagimori.toml")
     assert refused.code == 1
     assert "the policy demands copies on 1 backup tokens; it has 0" in refused.message
-    domains = ("spin", *SECTORS)
-    actions = [*(f"generate {name}" for name in domains), *(f"activate {name}.1" for name in domains)]
+    names = ("spin", *SECTORS, "log", "tag")
+    actions = [*(f"generate {name}" for name in names), *(f"activate {name}.1" for name in names)]
     life.hold("keys", *actions, "--title", "First keys")
-    assert life.states() == {"spin.1": "active", "sspin.B.1": "active", "sspin.C.1": "active"}
+    assert life.states() == {f"{name}.1": "active" for name in names}
     found = json.loads(life.inventory().out)
     assert not any(one["attention"] for one in found["findings"])
 
@@ -175,7 +176,7 @@ def _rotation(life: Life, residents: list[str], first: dict[str, list[str]]) -> 
     """Old and new generation convert side by side; 10,000 numbers of each sector are re-keyed."""
     for sector in SECTORS:
         life.hold("rotate", sector)
-    assert {name: state for name, state in life.states().items() if name != "spin.1"} == {
+    assert {name: state for name, state in life.states().items() if name.startswith("sspin")} == {
         f"{sector}.{number}": "active" for sector in SECTORS for number in (1, 2)
     }
     second = {}
@@ -266,6 +267,8 @@ def _lost_and_restored(life: Life, residents: list[str], second: dict[str, list[
     life.config.write_text(life.config.read_text().replace('label = "kagimori"', f'label = "{SECOND}"'))
     state = life.stage.state()
     assert (state.token_label, state.token_serial) == (SECOND, life.stage.serials[SECOND])
+    assert life.states()["log.1"] == "lost"
+    life.hold("keys", "generate log", "activate log.2", "--title", "A key that signs the log again")
     with Daemon(life) as daemon:  # type: ignore[arg-type]
         for sector, other in (SECTORS, SECTORS[::-1]):
             assert _convert(daemon, "resident", sector, residents) == second[sector]
@@ -273,7 +276,7 @@ def _lost_and_restored(life: Life, residents: list[str], second: dict[str, list[
     found = json.loads(life.inventory().out)
     assert not any(one["attention"] for one in found["findings"])
     life.hold("keys", "generate sspin.B", "activate sspin.B.3", "--title", "And life goes on")
-    entry = verify_entries(read(life.stage.ledger), life.stage.anchor)[-2]
+    entry = verify_entries(read(life.stage.ledger), life.stage.anchor)[-3]
     (result,) = entry.outcome.results
     assert isinstance(result, Restored)
     origins = {one.generation: one.origin for one in result.keys}
@@ -289,16 +292,34 @@ def _confirmed_from_outside(life: Life, label: str) -> None:
         command = [openssl, "cms", "-verify", "-inform", "DER", "-noverify", "-in", str(path)]
         said = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
         assert json.loads(said)["sequence"] == int(path.name[:6])
-    live = [key for key in life.stage.state().keys.values() if key.state is not KeyState.DESTROYED]
+    live = [key for key in life.stage.state().keys.values() if key.state not in GONE]
+    secrets = [key for key in live if key.generation.domain != "log"]
     for token in (label, VAULT):
         secret = _secret_keys(life.stage.objects(token))
-        assert set(secret) == {key.key_id.hex() for key in live}
-        for key in live:
+        assert set(secret) == {key.key_id.hex() for key in secrets}
+        for key in secrets:
             shown = secret[key.key_id.hex()]
             assert re.search(rf"label: +{re.escape(str(key.generation))}\n", shown)
             assert re.search(r"Usage: +encrypt\n", shown)
             assert ("extractable" in shown.replace("never extractable", "")) == (token == VAULT), shown
             assert _check_value(life, token, key.key_id.hex()) == key.check_value
+    (log,) = [key for key in live if key.generation.domain == "log"]
+    _log_key_confirmed(life, label, log)
+
+
+def _log_key_confirmed(life: Life, label: str, key: KeyRecord) -> None:
+    """Another program signs with it, OpenSSL verifies with the ledger's public key; no backup token has it."""
+    assert key.key_id.hex() not in life.stage.objects(VAULT)
+    assert re.search(rf"Private Key Object; EC_EDWARDS\n  label: +{key.generation}\n", life.stage.objects(label))
+    message, signature, public = (life.folder / name for name in ("message", "signature", "log.der"))
+    message.write_bytes(b"whatever a checkpoint says\n")
+    public.write_bytes(key.public_key)
+    files = ["--input-file", str(message), "--output-file", str(signature)]
+    life.stage.pkcs11_tool("--sign", "--mechanism", "EDDSA", "--id", key.key_id.hex(), *files, label=label)
+    command = [str(softhsm()["KAGIMORI_OPENSSL"]), "pkeyutl", "-verify", "-rawin", "-pubin", "-keyform", "DER"]
+    named = ["-inkey", str(public), "-sigfile", str(signature), "-in", str(message)]
+    said = subprocess.run([*command, *named], capture_output=True, text=True, check=True, timeout=60)
+    assert "Signature Verified Successfully" in said.stdout
 
 
 def _secret_keys(objects: str) -> dict[str, str]:

@@ -99,6 +99,7 @@ def test_a_key_without_a_copy_does_not_stand_in_the_way_of_the_others(stage: Sta
     assert _state_of(stage, BARE) is KeyState.LOST
     assert strange(stage, SPARE) == []
     assert BARE not in stage.objects(SPARE)
+    _sign_again(stage)
     with Daemon(Hub(stage)) as daemon:  # type: ignore[arg-type]
         assert daemon.numbers("resident", "sspin.A", RESIDENTS) == old["sspin.A"]
         assert daemon.numbers("sspin.A", "sspin.B", old["sspin.A"]) == others
@@ -107,6 +108,14 @@ def test_a_key_without_a_copy_does_not_stand_in_the_way_of_the_others(stage: Sta
             assert daemon.convert(source, target, [number]).code == "generation_unusable"
     _told(stage)
     _life_goes_on(stage, old)
+
+
+def _sign_again(stage: Stage) -> None:
+    """There is no copy of a log key: a daemon says what is missing, and the next plan makes the next one."""
+    refused = Daemon(Hub(stage)).launch()  # type: ignore[arg-type]
+    assert refused.wait() != 0
+    assert "keyceremony plan keys 'generate log'" in refused.log
+    carry_out(stage, Generate(generation="log.2", parent=None), Activate(generation="log.2"))
 
 
 def _refused_without_a_word(stage: Stage) -> None:
@@ -122,16 +131,17 @@ def _refused_without_a_word(stage: Stage) -> None:
 
 def _told(stage: Stage) -> None:
     """The outcome tells of every other key; minutes, status and a replay on throw-away tokens know of the lost one."""
-    newest = chain.verify_entries(files.read(stage.ledger), stage.anchor)[-1]
-    (result,) = newest.outcome.results
+    restored, newest = chain.verify_entries(files.read(stage.ledger), stage.anchor)[-2:]
+    (result,) = restored.outcome.results
     assert isinstance(result, Restored)
-    live = {str(one) for one, key in stage.state().keys.items() if key.state is not KeyState.LOST}
+    live = {str(one) for one, key in restored.state.keys.items() if key.state is not KeyState.LOST}
     assert {one.generation for one in result.keys} == live
-    minutes = ["minutes", str(newest.sequence), "--config", "kagimori.toml", "--out", "minutes.html"]
+    minutes = ["minutes", str(restored.sequence), "--config", "kagimori.toml", "--out", "minutes.html"]
     stage.must(*minutes)
     page = (stage.folder / "minutes.html").read_text(encoding="utf-8")
     assert f"{BARE} (active now): on no backup token" in page
     assert f"{BARE}（現在：有効）" in page
+    assert "log.1 (active now): there is no copy of it" in page
     status = stage.must("status", "--config", "kagimori.toml", "--token", SPARE).splitlines()
     assert any(line.split()[:2] == [BARE, "lost"] for line in status)
     assert "The token holds every key of the ledger, and no other." in status

@@ -46,7 +46,7 @@ def table(
 def restored(book: ledgerkit.Book) -> ledgerkit.Book:
     """The same after a recovery that gave both up."""
     grown = book.fork()
-    grown.add([restore(B1, lost=("spin.2", "sspin.C.1"))])
+    grown.add([restore(B1, lost=("log.1", "spin.2", "sspin.C.1"))])
     return grown
 
 
@@ -70,7 +70,8 @@ def test_a_recovery_that_would_lose_keys_says_which_and_how_to_give_them_up(tabl
 def test_what_is_given_up_is_in_the_plan_and_loud(table: Table) -> None:
     drafted = table.must("plan", *RESTORE, *GIVE_UP, "--give-up", "spin.2", *table.where)
     (action,) = table.paper(table.newest()).plan.actions
-    assert action == Restore(token_label="kagimori-2", token_serial=NEW_TOKEN, source=B1, lost=("spin.2", "sspin.C.1"))
+    lost = ("log.1", "spin.2", "sspin.C.1")
+    assert action == Restore(token_label="kagimori-2", token_serial=NEW_TOKEN, source=B1, lost=lost)
     for told in (drafted, table.must("show", str(table.newest()), *table.where)):
         lines = [line.strip() for line in told.splitlines()]
         at = lines.index(
@@ -81,13 +82,22 @@ def test_what_is_given_up_is_in_the_plan_and_loud(table: Table) -> None:
             "GIVEN UP: sspin.C.1 (generated now): on no backup token; no number under it can ever be converted again",
         ]
         assert "current key of spin: spin.2 → spin.1" in told
+        assert "current key of log: log.1 → NONE: no daemon starts" in told
 
 
-def test_an_ordinary_recovery_says_nothing_of_it(tmp_path: Path) -> None:
+def test_an_ordinary_recovery_gives_up_the_log_key_alone(tmp_path: Path) -> None:
+    """There never is a copy of it, so nobody has to say so; it is no loss that approvers must type."""
     state = paperkit.with_backup().state
     action = changes.restore(state, label="k", serial="1", source=B1)
-    assert action.lost == ()
-    assert not [line for line in show_tokens.details(action, state) if "GIVEN UP" in line]
+    assert action == changes.restore(state, label="k", serial="1", source=B1, give_up=["log.1"])
+    assert action.lost == ("log.1",)
+    shown = list(show_tokens.details(action, state))
+    assert not [line for line in shown if "GIVEN UP" in line]
+    assert (
+        "log.1 (active now) goes with the old token: what it signed stays valid; the next plan must make another"
+        in shown
+    )
+    assert grave_subjects(ledgerkit.make_plan([action], state=state), state) == ["k"]
 
 
 def test_without_the_ledger_the_names_are_shown_all_the_same() -> None:
@@ -154,7 +164,7 @@ def test_nobody_is_reminded_of_a_lost_key(book: ledgerkit.Book) -> None:
     strict.add([ChangePolicy(policy=rules)])
     due = {(one.kind, one.subject) for one in reminders(strict.state, NOW + timedelta(days=2))}
     assert {("backups", "spin.2"), ("backups", "sspin.C.1"), ("rotation", "spin.2")} <= due
-    strict.add([restore(B1, lost=("spin.2", "sspin.C.1"))])
+    strict.add([restore(B1, lost=("log.1", "spin.2", "sspin.C.1"))])
     due = {(one.kind, one.subject) for one in reminders(strict.state, NOW + timedelta(days=2))}
     assert not {subject for _, subject in due} & {"spin.2", "sspin.C.1"}
     assert ("rotation", "spin.1") in due

@@ -82,7 +82,7 @@ def test_copies_that_the_policy_demands_are_missed(book: ledgerkit.Book) -> None
         ("backup tokens", "enrolled: 1; the policy demands 2"),
         *(
             (name, "copies on backup tokens: 1; the policy demands 2")
-            for name in ("common.1", "spin.1", "sspin.B.1", "sspin.E.1")
+            for name in ("common.1", "spin.1", "sspin.B.1", "sspin.E.1", "tag.1")
         ),
     ]
     assert all(one.urgent for one in found)
@@ -128,11 +128,37 @@ def test_keys_that_no_single_backup_token_could_bring_back_are_named() -> None:
     one = next(iter(bare))
     missing = [text for kind, _, text in _texts(replace(book.state, keys=bare)) if kind == "recovery"]
     assert len(missing) == 1 and missing[0].startswith("none has a copy of every key; ")
-    assert all(str(generation) in missing[0] for generation in bare)
+    named = {str(generation) for generation in bare if str(generation) in missing[0]}
+    assert named == {str(generation) for generation in bare} - {"log.1"}, "of a log key nobody expects a copy"
     held = {generation: replace(key, copies=frozenset({B1})) for generation, key in bare.items()}
     assert not [kind for kind, _, _ in _texts(replace(book.state, keys=held)) if kind == "recovery"]
     gone = {**held, one: replace(bare[one], state=KeyState.LOST)}
     assert not [kind for kind, _, _ in _texts(replace(book.state, keys=gone)) if kind == "recovery"]
+
+
+def test_without_an_active_log_or_tag_key_no_daemon_starts(book: ledgerkit.Book) -> None:
+    stopped = book.fork()
+    stopped.add([Suspend(generation="log.1")])
+    assert told(stopped.state, FINISHED + DAY) == [("service", "log", True), ("ratify", "log.1", False)]
+    restored = book.fork()
+    restored.add([ledgerkit.restore(B1, lost=("log.1",))])
+    (missing,) = reminders(restored.state, FINISHED + DAY)
+    assert missing == Reminder("service", "log", "no active key, so nothing signs the log: no daemon starts", True)
+    restored.add([Suspend(generation="tag.1")])
+    assert ("service", "tag", True) in told(restored.state, FINISHED + DAY)
+
+
+def test_a_ledger_without_any_key_is_not_told_which_ones_it_lacks() -> None:
+    founded = ledgerkit.Book()
+    founded.add([ledgerkit.make_found()])
+    assert reminders(founded.state, FINISHED) == []
+
+
+def test_a_service_key_is_due_for_rotation_like_any_other(book: ledgerkit.Book) -> None:
+    ruled = book.fork()
+    ruled.add([ChangePolicy(policy=ledgerkit.make_policy(cryptoperiod_days={"log": 10, "tag": 365}))])
+    assert ("rotation", "log.1", True) in told(ruled.state, FINISHED + 10 * DAY)
+    assert ("rotation", "tag.1", True) in told(ruled.state, FINISHED + 366 * DAY)
 
 
 def _texts(state: LedgerState) -> list[tuple[str, str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from pathlib import Path
 
 import click
@@ -56,6 +57,23 @@ def test_keys_made_and_not_in_use_are_the_next_command(table: Table) -> None:
     assert next_of(table)[3:6] == ["activate sspin.C.1", "--title", "Activate the new keys"]
 
 
+def test_after_a_recovery_the_next_log_key_is_the_next_command(table: Table) -> None:
+    table.book.add([ledgerkit.restore(B1, lost=("log.1",))])
+    table.write_ledger()
+    told = table.must("status", *table.where)
+    assert "!! service log: no active key, so nothing signs the log: no daemon starts" in told
+    command = next_of(table)
+    assert command[3:7] == ["generate log", "activate log.2", "--title", "The next key of log"]
+    table.must(*command[1:])
+    assert "current key of log: none → log.2" in table.must("show", str(table.newest()), *table.where)
+
+
+def test_status_in_json_tells_the_public_key_of_a_log_key(table: Table) -> None:
+    keys = json.loads(table.must("status", "--json", *table.where))["ledger"]["keys"]
+    assert b64decode(keys["log.1"]["public_key"]) == ledgerkit.log_public_key("log.1")
+    assert keys["tag.1"]["public_key"] is None
+
+
 def test_a_run_that_was_cut_off_comes_before_everything_else(table: Table) -> None:
     journal = table.ledger / "pending" / "000004.journal.jsonl"
     journal.write_text("")
@@ -65,7 +83,7 @@ def test_a_run_that_was_cut_off_comes_before_everything_else(table: Table) -> No
 
 
 def test_backup_tokens_and_the_age_of_the_last_drill(table: Table) -> None:
-    assert "backup-1 b1b1b1b1b1b1b1b1 4 never" in squeezed(table.must("status", *table.where))
+    assert "backup-1 b1b1b1b1b1b1b1b1 5 never" in squeezed(table.must("status", *table.where))
     table.book.add([ledgerkit.drill(B1)])
     table.write_ledger()
     assert "days ago (2026-04-01T09:03:00Z)" in table.must("status", *table.where)

@@ -53,7 +53,8 @@ def _generate(stage: Stage) -> Action:
 
 
 def _restore(stage: Stage) -> Action:
-    return Restore(token_label="spare", token_serial=stage.serials["spare"], source=stage.serials[BACKUP])
+    spare, source = stage.serials["spare"], stage.serials[BACKUP]
+    return Restore(token_label="spare", token_serial=spare, source=source, lost=("log.1",))
 
 
 def _drill(stage: Stage) -> Action:
@@ -214,6 +215,7 @@ def test_an_inventory_of_a_sound_stage_is_clean_but_for_what_is_due(guarded: Sta
         "transport key",
         "copy of spin.1",
         "copy of sspin.B.1",
+        "copy of tag.1",
     }
     assert told.code == (1 if found["reminders"] else 0)
     assert kit.PIN not in told.out
@@ -252,10 +254,14 @@ def test_a_second_backup_token_gets_the_copies_of_the_first(guarded: Stage) -> N
     enroll = EnrollBackup(token_label="backup-2", token_serial=serials["backup-2"], copy_from=serials[BACKUP])
     carry_out(guarded, enroll)
     state = guarded.state()
-    assert all(key.copies == {serials[BACKUP], serials["backup-2"]} for key in state.keys.values())
+    both = {serials[BACKUP], serials["backup-2"]}
+    assert {str(name): set(key.copies) for name, key in state.keys.items()} == {
+        **dict.fromkeys(("spin.1", "sspin.B.1", "tag.1"), both),
+        "log.1": set(),
+    }
     assert strange(guarded) == []
-    restore = Restore(token_label="spare", token_serial=serials["spare"], source=serials["backup-2"])
-    carry_out(guarded, restore)
+    spare, source = serials["spare"], serials["backup-2"]
+    carry_out(guarded, Restore(token_label="spare", token_serial=spare, source=source, lost=("log.1",)))
     assert strange(guarded, "spare") == []
     assert guarded.state().restored == guarded.state().sequence
 
@@ -272,7 +278,7 @@ def test_appliance_and_one_backup_token_lost_at_once(guarded: Stage) -> None:
         token_label="spare",
         token_serial=serials["spare"],
         source=serials[BACKUP],
-        lost=("sspin.B.2",),
+        lost=("log.1", "sspin.B.2"),
         lost_backups=(second,),
     )
     carry_out(guarded, restore)

@@ -11,7 +11,7 @@ from appliance import configuration
 from appliance.ledger.actions import DomainSpec, FormatSpec
 from appliance.numbers.formats import DECIMAL
 from keyceremony.plans import setup_file
-from tests.world import KEYS, PROJECT, SECTORS, build_world
+from tests.world import KEYS, PROJECT, SECTORS, SERVICE_KEYS, build_world
 
 SMALL = tuple(spec for spec in setup_file.default_specs() if spec.name in {"resident", "spin", "sspin.B"})
 SECTOR_Z = DomainSpec(
@@ -22,8 +22,8 @@ SECTOR_Z = DomainSpec(
 def test_a_whole_world(tmp_path: Path) -> None:
     world = build_world(tmp_path / "world")
     state = world.state()
-    assert {str(generation) for generation in state.keys} == {f"{domain}.1" for domain in KEYS}
-    assert set(state.current) == set(KEYS)
+    assert {str(generation) for generation in state.keys} == {f"{domain}.1" for domain in (*KEYS, *SERVICE_KEYS)}
+    assert set(state.current) == {*KEYS, *SERVICE_KEYS}
     assert set(state.policy.roles["hub"].pairs) == set(permutations(SECTORS, 2))
     assert ("resident", "sspin.C") in state.policy.roles["numbering"].pairs
     assert state.policy.roles["portal"].pairs == state.policy.roles["oversight"].pairs == ()
@@ -41,7 +41,7 @@ def test_domains_keys_and_folders_can_be_chosen(tmp_path: Path) -> None:
     first = build_world(tmp_path / "first", domains=(*SMALL, SECTOR_Z), keys=("spin", "sspin.Z"), audit=False)
     second = build_world(tmp_path / "second", keys=())
     assert set(first.state().policy.roles["hub"].pairs) == {("sspin.B", "sspin.Z"), ("sspin.Z", "sspin.B")}
-    assert [str(generation) for generation in first.state().keys] == ["spin.1", "sspin.Z.1"]
+    assert [str(generation) for generation in first.state().keys] == ["spin.1", "sspin.Z.1", "log.1", "tag.1"]
     assert not first.audit_directory.exists()
     assert (second.state().sequence, second.state().keys) == (1, {})
     assert first.anchor != second.anchor

@@ -12,10 +12,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from pkcs11 import Attribute, ObjectClass
 
 from appliance.ledger import certificate
-from appliance.token import publickeys, so
+from appliance.token import logtemplates, publickeys, so
 from appliance.token.token import Token
 
 MODULE = Path(os.environ["KAGIMORI_MODULE"])
@@ -81,12 +83,54 @@ def exchange_transport(label: str, serial: str, key_id: bytes) -> None:
         token.generate_transport_key(key_id, "transport")
 
 
+def exchange_log(label: str, serial: str, key_id: bytes) -> None:
+    """Another pair that signs under a log key's identifier and name."""
+    with Token.open(MODULE, label=label, serial=serial, pin=PIN, writable=True) as token:
+        name = token.label(key_id)
+        token.destroy(key_id)
+        token.generate_log_key(key_id, name)
+
+
+def exchange_public(label: str, serial: str, key_id: bytes) -> None:
+    """Another public half beside a log key's private one: who believes the token would verify with it."""
+    with Token.open(MODULE, label=label, serial=serial, pin=PIN, writable=True) as token:
+        (public,) = token._objects.search({Attribute.CLASS: ObjectClass.PUBLIC_KEY, Attribute.ID: key_id})
+        name = token.label(key_id)
+        public.destroy()
+        point = b"\x04\x20" + Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+        token._objects.session.create_object({**logtemplates.log_public_key(key_id, name), Attribute.EC_POINT: point})
+
+
+def halve(label: str, serial: str, key_id: bytes) -> None:
+    """The public half goes."""
+    with Token.open(MODULE, label=label, serial=serial, pin=PIN, writable=True) as token:
+        (public,) = token._objects.search({Attribute.CLASS: ObjectClass.PUBLIC_KEY, Attribute.ID: key_id})
+        public.destroy()
+
+
+def loosen(label: str, serial: str, key_id: bytes) -> None:
+    """A log key is let do more than sign."""
+    with Token.open(MODULE, label=label, serial=serial, pin=PIN, writable=True) as token:
+        token._objects.one_key(key_id)[Attribute.DERIVE] = True
+
+
+def add_log(label: str, serial: str, key_id: bytes) -> None:
+    """A pair that nobody agreed on."""
+    with Token.open(MODULE, label=label, serial=serial, pin=PIN, writable=True) as token:
+        token.generate_log_key(key_id, "log.9")
+
+
 DEEDS: dict[str, Callable[[str, str, bytes], None]] = {
     "exchange-trusted": exchange_trusted,
     "exchange-copy": exchange_copy,
     "exchange-identity": exchange_identity,
     "exchange-transport": exchange_transport,
+    "exchange-log": exchange_log,
+    "exchange-public": exchange_public,
+    "halve": halve,
+    "loosen": loosen,
     "add": add,
+    "add-log": add_log,
     "remove": remove,
     "relabel": relabel,
 }

@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from appliance.ledger import chain, fold
+from appliance.ledger import chain, fold, servicekeys
 from appliance.ledger.actions import (
     Action,
     Activate,
@@ -36,7 +36,8 @@ SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 KINDS = (Activate, Restrict, Suspend, Ratify, Resume, Retire, Destroy)
 BACKUPS = (ledgerkit.B1, ledgerkit.B2, ledgerkit.B3)
 COPIES = ((), BACKUPS[:1], BACKUPS[1:2], BACKUPS[:2], BACKUPS)
-GENERATIONS = ("spin.1", "spin.2", "sspin.B.1", "sspin.B.2", "sspin.B.3", "sspin.E.1", "sspin.G.1")
+NUMBERS = ("spin.1", "spin.2", "sspin.B.1", "sspin.B.2", "sspin.B.3", "sspin.E.1", "sspin.G.1")
+GENERATIONS = (*NUMBERS, "log.1", "log.2", "tag.1", "tag.2")
 
 
 def sector(name: str) -> AddDomain:
@@ -129,13 +130,21 @@ def require_sound(state: LedgerState) -> None:
     """What holds in every state there can be."""
     ended = GONE | {KeyState.RETIRED}
     for generation, key in state.keys.items():
-        assert key.generation == generation and generation.domain in state.tree
+        assert key.generation == generation
+        assert (generation.domain in state.tree) != (generation.domain in servicekeys.SERVICE)
+        assert key.parent is None or generation.domain not in servicekeys.SERVICE
+        assert bool(key.public_key) == (generation.domain == servicekeys.LOG)
+        assert not key.public_key or not key.copies, "there is one signer"
         assert key.copies <= set(state.backups), "copies are on enrolled backup tokens"
         assert key.state not in GONE or not key.copies
         above = state.keys[key.parent].state if key.parent else KeyState.ACTIVE
         assert key.state in ended or above not in ended or above is KeyState.LOST, "nothing stands on what was ended"
         assert (key.before_suspension is not None) == (key.state is KeyState.SUSPENDED)
         assert key.state is KeyState.SUSPENDED or not key.ratified
+    assert set(servicekeys.log_keys(state)) == {
+        g for g, key in state.keys.items() if g.domain == "log" and key.activated
+    }
+    assert servicekeys.current_tag(state) in (None, *servicekeys.readable_tags(state)[:1])
     for domain, generation in state.current.items():
         assert generation.domain == domain and state.keys[generation].state is KeyState.ACTIVE
     assert set(state.drills) <= set(state.backups)
@@ -153,8 +162,8 @@ def require_follows(before: LedgerState, now: LedgerState) -> None:
     assert set(before.keys) <= set(now.keys), "no record is forgotten"
     for generation, key in before.keys.items():
         later = now.keys[generation]
-        same = (key.key_id, key.check_value, key.parent, key.origin)
-        assert (later.key_id, later.check_value, later.parent, later.origin) == same
+        same = (key.key_id, key.check_value, key.parent, key.origin, key.public_key)
+        assert (later.key_id, later.check_value, later.parent, later.origin, later.public_key) == same
         assert key.state not in GONE or later == key, "a key that is gone never comes back"
         lost = later.state is KeyState.LOST and key.state is not KeyState.LOST
         assert not lost or (now.restored == now.sequence and not key.copies), "a restore loses what has no copy"

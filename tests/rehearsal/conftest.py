@@ -9,7 +9,7 @@ from lifekit import Life, Replayed
 
 @pytest.fixture(scope="session")
 def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
-    """A ledger of thirteen entries; not to be changed by a test."""
+    """A ledger of fourteen entries; not to be changed by a test."""
     return lifekit.lived(lifekit.bare(tmp_path_factory.mktemp("rehearsal") / "life"))
 
 

@@ -202,34 +202,42 @@ def founding(life: Life) -> Found:
 def generate(text: str, *backups: str) -> Generate:
     """A key with copies."""
     return Generate(
-        generation=text, parent=None if text.startswith("spin") else "spin.1", backups=tuple(sorted(backups))
+        generation=text, parent="spin.1" if text.startswith("sspin") else None, backups=tuple(sorted(backups))
     )
 
 
 def lived(life: Life) -> Life:
-    """From genesis to a restored token, thirteen entries."""
+    """From genesis to a restored token that signs the log again, fourteen entries."""
     one, two = life.serials["backup-1"], life.serials["backup-2"]
     life.carry_out(founding(life), title="Genesis of a small life")
     life.carry_out(_enrolled(life, "backup-1", None), title="A backup token")
-    first = ["spin.1", "sspin.B.1", "sspin.E.1"]
-    made: list[Action] = [generate(text, one) for text in first]
-    life.carry_out(*made, *(Activate(generation=text) for text in first), title="First keys")
-    life.carry_out(generate("sspin.B.2", one), Activate(generation="sspin.B.2"), title="Rotation of B")
+    first = ["spin.1", "sspin.B.1", "sspin.E.1", "tag.1"]
+    made: list[Action] = [generate("log.1"), *(generate(text, one) for text in first)]
+    life.carry_out(*made, *(Activate(generation=text) for text in ["log.1", *first]), title="First keys")
+    new = (
+        generate("sspin.B.2", one),
+        generate("log.2"),
+        Activate(generation="sspin.B.2"),
+        Activate(generation="log.2"),
+    )
+    life.carry_out(*new, title="Rotation of B and of the log key")
     life.carry_out(
         Restrict(generation="sspin.B.1"), Suspend(generation="sspin.E.1"), title="The old key of B; an alarm in E"
     )
     _change_people(life)
     life.carry_out(*_new_rules(life), Ratify(generation="sspin.E.1"), title="A sector more, and stricter rules")
-    life.carry_out(Retire(generation="sspin.B.1"), Destroy(generation="sspin.B.1"), title="The old key of B goes")
+    gone = [kind(generation="sspin.B.1") for kind in (Retire, Destroy)]
+    log = [kind(generation="log.1") for kind in (Restrict, Retire, Destroy)]
+    life.carry_out(*gone, *log, title="The old key of B goes")
     life.carry_out(_enrolled(life, "backup-2", one), title="A second backup token")
     for source in (one, two):
         life.carry_out(
             Drill(token_label="scratch", token_serial=life.serials["scratch"], source=source), title="A drill"
         )
     life.carry_out(RemoveBackup(token_serial=one, lost=True), title="backup-1 was stolen")
-    life.carry_out(
-        Restore(token_label="spare", token_serial=life.serials["spare"], source=two), title="A new appliance token"
-    )
+    restore = Restore(token_label="spare", token_serial=life.serials["spare"], source=two, lost=("log.2",))
+    life.carry_out(restore, title="A new appliance token")
+    life.carry_out(generate("log.3"), Activate(generation="log.3"), title="It signs the log again")
     return life
 
 

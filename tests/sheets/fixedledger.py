@@ -15,6 +15,7 @@ from unittest import mock
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from appliance.ledger import annexes, canonical, certificate, chain, cms
@@ -40,8 +41,9 @@ from appliance.ledger.actions import (
     Suspend,
 )
 from appliance.ledger.annexes import Attempt, Refusal
-from appliance.ledger.attributes import BACKED_UP, COPY, NEVER_EXTRACTABLE, RESTORED, TRANSPORT
+from appliance.ledger.attributes import BACKED_UP, COPY, LOG_KEY, NEVER_EXTRACTABLE, RESTORED, TRANSPORT
 from appliance.ledger.book import Book
+from appliance.ledger.keys import Made
 from appliance.ledger.outcome import (
     ActionResult,
     BackupEnrolled,
@@ -51,6 +53,7 @@ from appliance.ledger.outcome import (
     Drilled,
     Founded,
     Generated,
+    GeneratedPair,
     Note,
     Outcome,
     Recorded,
@@ -60,8 +63,10 @@ from appliance.ledger.outcome import (
 )
 from appliance.ledger.plan import NO_PREVIOUS, Plan
 from appliance.ledger.policy import KeyRules, Policy, RoleRule
+from appliance.ledger.publickey import encode_log_key, log_check_value
 from appliance.ledger.results import content_digest
 from appliance.ledger.roster import DEFAULT_THRESHOLDS, Person, Role, Roster, Threshold, encode_certificate
+from appliance.ledger.servicekeys import LOG, info_of
 from appliance.ledger.state import LedgerState
 from appliance.ledger.text import render_instant
 from appliance.numbers.domains import Generation, default_domains
@@ -154,6 +159,12 @@ def fixed_id(text: str) -> str:
 def fixed_check_value(generation: str) -> str:
     """A check value, likewise."""
     return hashlib.sha256(f"kcv {generation}".encode()).hexdigest()[:12]
+
+
+def log_public_key(generation: str) -> bytes:
+    """The public half of a log key, always the same, SubjectPublicKeyInfo (DER)."""
+    key = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(f"log {generation}".encode()).digest())
+    return info_of(key.public_key().public_bytes_raw())
 
 
 def facts(serial: str) -> TokenFacts:
@@ -345,7 +356,7 @@ class FixedLedger:
         book = Book(self.state)
         for action in plan.actions:
             before = {generation: key for generation, key in book.keys.keys.items()}
-            effect = book.carry_out(action, key_id=b"?" * 16, check_value=b"?" * 6)
+            effect = book.carry_out(action, Made(b"?" * 16, b"?" * 6))
             yield _result(action, book, before, effect.after or "")
 
 
@@ -372,6 +383,15 @@ def _result(  # noqa: PLR0911 (one for each kind of action)
     action: Action, book: Book, before: Mapping[Generation, object], after: str
 ) -> ActionResult:
     match action:
+        case Generate() if Generation.parse(action.generation).domain == LOG:
+            public = log_public_key(action.generation)
+            return GeneratedPair(
+                generation=action.generation,
+                key_id=fixed_id(action.generation),
+                check_value=log_check_value(public).hex(),
+                public_key=encode_log_key(public),
+                attributes={**LOG_KEY, "key_gen_mechanism": "ec_edwards_key_pair_gen", "modifiable": True},
+            )
         case Generate():
             rule = BACKED_UP if action.backups else NEVER_EXTRACTABLE
             return Generated(
@@ -423,7 +443,7 @@ def _result(  # noqa: PLR0911 (one for each kind of action)
 
 
 def first_keys() -> list[Action]:
-    """Ten actions."""
+    """Fourteen actions."""
     tree = [
         ("common.1", None),
         ("spin.1", None),
@@ -431,8 +451,10 @@ def first_keys() -> list[Action]:
         ("sspin.C.1", "spin.1"),
         ("sspin.E.1", "spin.1"),
     ]
+    tree.append(("tag.1", None))
     made: list[Action] = [Generate(generation=name, parent=parent, backups=(VAULT_1,)) for name, parent in tree]
-    return made + [Activate(generation=name) for name, _ in tree]
+    made.append(Generate(generation="log.1", parent=None))
+    return made + [Activate(generation=name) for name in (*(name for name, _ in tree), "log.1")]
 
 
 def plans() -> list[tuple[str, tuple[Action, ...]]]:
@@ -464,7 +486,10 @@ def plans() -> list[tuple[str, tuple[Action, ...]]]:
         ("旧い鍵の破棄 (Destroying the old key of sector C)", (Destroy(generation="sspin.C.1"),)),
         ("異動に伴う名簿の変更 (Change of the roster)", (ChangeRoster(roster=new_roster()),)),
         ("復元訓練", (Drill(token_label="scratch", token_serial=SCRATCH, source=VAULT_1),)),
-        ("装置の復元 (Recovery)", (Restore(token_label="kagimori-2", token_serial=NEW, source=VAULT_1),)),
+        (
+            "装置の復元 (Recovery)",
+            (Restore(token_label="kagimori-2", token_serial=NEW, source=VAULT_1, lost=("log.1",)),),
+        ),
         ("紛失したトークンの除籍", (RemoveBackup(token_serial=VAULT_2, lost=True),)),
         ("金庫の入れ替え", (RemoveBackup(token_serial=VAULT_1, lost=False),)),
     ]
@@ -490,7 +515,7 @@ def given_up() -> FixedLedger:
     whole = ledger()
     made = FixedLedger(dict(whole.files), whole.entries[:11], whole.anchor)
     made.add(made.plan("写しのない鍵", Generate(generation="sspin.E.2", parent="spin.1")), NEWER)
-    action = Restore(token_label="kagimori-2", token_serial=NEW, source=VAULT_1, lost=("sspin.E.2",))
+    action = Restore(token_label="kagimori-2", token_serial=NEW, source=VAULT_1, lost=("log.1", "sspin.E.2"))
     made.add(made.plan("装置の復元", action), NEWER)
     return made
 

@@ -37,12 +37,12 @@ def minutes_of(number: int, languages: Sequence[Language] = LANGUAGES, ledger: F
 
 SHEETS: dict[str, Callable[[], bytes]] = {
     "script-genesis-rehearsal": lambda: script_of(1, ledger=fixedledger.rehearsal()),
-    "script-ten-actions": lambda: script_of(3),
+    "script-first-keys": lambda: script_of(3),
     "script-destroy": lambda: script_of(9),
     "script-roster": lambda: script_of(10),
     "script-restore": lambda: script_of(12),
     "minutes-genesis-rehearsal": lambda: minutes_of(1, ledger=fixedledger.rehearsal()),
-    "minutes-ten-actions": lambda: minutes_of(3),
+    "minutes-first-keys": lambda: minutes_of(3),
     "minutes-second-backup": lambda: minutes_of(4),
     "minutes-policy": lambda: minutes_of(5),
     "minutes-roster": lambda: minutes_of(10),

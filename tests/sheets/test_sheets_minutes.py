@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from itertools import pairwise
 
+from appliance.ledger.publickey import log_check_value
 from keyceremony.sheets.attributes import AttributeSets
 from keyceremony.sheets.wording import Wording
 
@@ -30,10 +31,10 @@ def test_who_approved_and_who_operated_with_what_and_when() -> None:
 
 def test_each_new_key_has_identifier_check_value_attributes_and_copies() -> None:
     told = english(3).words
-    for generation in ("common.1", "spin.1", "sspin.B.1", "sspin.C.1", "sspin.E.1"):
+    for generation in ("common.1", "spin.1", "sspin.B.1", "sspin.C.1", "sspin.E.1", "tag.1"):
         value, key_id = fixedledger.fixed_check_value(generation), fixedledger.fixed_id(generation)
         assert f"check value {value} CKA_ID {key_id} attributes read back set A copies vault-1" in told
-    assert told.count("check value compared there, set B") == 5
+    assert told.count("check value compared there, set B") == 6
 
 
 def test_equal_attributes_are_written_once() -> None:
@@ -43,7 +44,18 @@ def test_equal_attributes_are_written_once() -> None:
         "set A class secret_key key_gen_mechanism aes_key_gen key_type aes value_len 32 always_sensitive" in page.words
     )
     assert "set B class secret_key key_type aes value_len 0 encrypt extractable modifiable private" in page.words
-    assert "set C" not in page.text
+    assert "set C class private_key key_gen_mechanism ec_edwards_key_pair_gen key_type ec_edwards" in page.words
+    assert "set D" not in page.text
+
+
+def test_of_a_log_key_the_public_half_is_told_and_that_it_has_no_copy() -> None:
+    public = fixedledger.log_public_key("log.1")
+    told = english(3).words
+    assert f"public key (Ed25519, in hex) {public[-32:].hex()} check value {log_check_value(public).hex()}" in told
+    assert f"CKA_ID {fixedledger.fixed_id('log.1')} attributes read back set C copies none" in told
+    assert "use an Ed25519 pair that signs the log's checkpoints; it never leaves the token and has no copy" in told
+    assert "use makes the subject tags by which one person's records are found in the log" in told
+    assert read(minutes_of(3)).words.count(public[-32:].hex()) == 2, "in both languages"
 
 
 def test_deviations_are_there_with_their_times_or_it_says_none() -> None:
@@ -86,7 +98,7 @@ def test_a_restore_names_the_origin_of_every_key_and_explains_the_lost_flags() -
     state = fixedledger.ledger().entries[11].state
     for key in state.keys.values():
         row = f"{key.generation} {key.check_value.hex()} {key.key_id.hex()} set A Entry {key.origin}"
-        assert (row in page.words) == (str(key.generation) != "sspin.C.1"), "destroyed before"
+        assert (row in page.words) == (str(key.generation) not in ("sspin.C.1", "log.1")), "destroyed, lost"
     assert "set A class secret_key key_type aes value_len 0 encrypt modifiable private sensitive token" in page.words
     assert "can no longer show LOCAL, ALWAYS_SENSITIVE and NEVER_EXTRACTABLE" in page.words
     assert "can no longer show" not in english(3).words
@@ -122,14 +134,15 @@ def test_absence_is_told_token_by_token() -> None:
         "vault-2 (serial 5555666677778888)",
     ]
     assert dict(pairwise(english(13).text))["removed and proven absent"].startswith("none (the token is lost")
-    assert len(dict(pairwise(english(14).text))["removed and proven absent"].split("\n")) == 7
+    assert len(dict(pairwise(english(14).text))["removed and proven absent"].split("\n")) == 8
 
 
 def test_a_policy_change_is_told_before_and_after() -> None:
     words = english(5).words
     assert "before numbering resident → common, sspin.C numbering 1,000 / 0 / 60,000" in words
     assert "after numbering resident → sspin.C, sspin.G linking numbering 500 / 0 / 60,000" in words
-    assert "added portal sspin.G → spin ⚠ answers show spin itself portal 1 / 0 / 60" in words
+    shown = "⚠ answers show spin itself (needs a disclosure order)"
+    assert f"added portal sspin.G → spin {shown} portal 1 / 0 / 60" in words
     assert "changed a drill at least every 365 days → 180 days" in words
     assert "changed cryptoperiod of sspin.C 365 days → not set" in words
 

@@ -86,11 +86,11 @@ def test_a_roster_change_says_who_joins_who_leaves_and_what_is_renewed() -> None
 def test_actions_stand_in_their_order_with_what_they_change() -> None:
     text = english(3).text
     heads = [at for at, piece in enumerate(text) if re.fullmatch(r"(generate|activate) [a-z]+(\.[BCE])?\.1", piece)]
-    names = ["common.1", "spin.1", "sspin.B.1", "sspin.C.1", "sspin.E.1"]
+    names = ["common.1", "spin.1", "sspin.B.1", "sspin.C.1", "sspin.E.1", "tag.1", "log.1"]
     wanted = [f"generate {name}" for name in names] + [f"activate {name}" for name in names]
     assert [(text[at - 2], text[at]) for at in heads] == [(str(n), one) for n, one in enumerate(wanted, start=1)]
     changes = [" ".join(text[at + 1 : at + 3]) for at in heads]
-    assert changes == ["no key → generated"] * 5 + ["generated → active"] * 5
+    assert changes == ["no key → generated"] * 7 + ["generated → active"] * 7
 
 
 def test_the_tokens_and_pins_that_a_restore_needs_are_listed() -> None:
@@ -120,6 +120,8 @@ def test_what_a_restore_gives_up_is_told_in_both_languages_and_typed_by_everybod
     ):
         assert text in page.words, text
     assert "GIVEN UP" not in english(12).words
+    assert "goes with the old token log.1 (active now): there is no copy of it." in english(12).words
+    assert "the subject kagimori-2." in english(12).words, "a log key is nothing that is typed"
 
 
 def test_steps_are_numbered_through() -> None:

@@ -24,9 +24,10 @@ from appliance.ledger.outcome import ActionResult, Founded, Recorded, StateChang
 from appliance.ledger.plan import Plan
 from appliance.ledger.results import content_digest
 from appliance.ledger.roster import encode_certificate
+from appliance.ledger.servicekeys import LOG
 from appliance.ledger.state import LedgerState
 from appliance.numbers.domains import Generation
-from keyceremony.act.work import identity, keys, recovery
+from keyceremony.act.work import identity, keys, logkeys, recovery
 from keyceremony.act.work.bench import Bench
 from keyceremony.act.work.identity import Identity
 from keyceremony.errors import PlanRefused
@@ -93,9 +94,10 @@ def _one(bench: Bench, number: int, action: Action, state: LedgerState, effects:
     match action:
         case Found():
             raise PlanRefused("found belongs to genesis only")
+        case Generate() if Generation.parse(action.generation).domain == LOG:
+            return logkeys.generate(bench, number, action, state)
         case Generate():
-            domain = effects.book.keys.tree[Generation.parse(action.generation).domain]
-            return keys.generate(bench, number, action, state, domain)
+            return keys.generate(bench, number, action, state, effects.book.keys.tree)
         case Destroy():
             return keys.destroy(bench, number, action, state)
         case ChangeRoster() | ChangePolicy() | AddDomain():

@@ -1,4 +1,4 @@
-"""Making conversion keys, with their copies, and destroying them."""
+"""Making conversion keys and tag keys, with their copies, and destroying keys of any kind."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from appliance.ledger.actions import Destroy, Generate
 from appliance.ledger.keys import KeyRecord
 from appliance.ledger.outcome import Destroyed, Generated
 from appliance.ledger.state import BackupToken, LedgerState
-from appliance.numbers.domains import Domain, Generation
+from appliance.numbers.domains import DomainTree, Generation
 from appliance.token.token import Token
 from keyceremony.act.selftest import self_test
 from keyceremony.act.work.bench import STAGING, Bench
 from keyceremony.errors import CopyMismatch, TransportKeyAltered
 
 
-def generate(bench: Bench, number: int, action: Generate, state: LedgerState, domain: Domain) -> Generated:
+def generate(bench: Bench, number: int, action: Generate, state: LedgerState, tree: DomainTree) -> Generated:
     """A new key, its copies, sealed, read back, tried, and only then given its name.
 
     Raises:
@@ -36,7 +36,8 @@ def generate(bench: Bench, number: int, action: Generate, state: LedgerState, do
         bench.do(f"{number}.seal", lambda: appliance.seal(key_id))
     kind = rules.BACKED_UP if action.backups else rules.NEVER_EXTRACTABLE
     rules.require_conversion_key(name, appliance.attributes(key_id), kind)
-    self_test(appliance.encrypt_blocks(key_id, new.check_value), domain)
+    domain = Generation.parse(name).domain
+    self_test(appliance.encrypt_blocks(key_id, new.check_value), domain, tree)
     bench.do(f"{number}.name", lambda: _name(bench, [state.token_serial, *action.backups], key_id, name))
     return Generated(
         generation=name,

@@ -124,7 +124,7 @@ def _copy(bench: Bench, way: Way, key: KeyRecord, state: LedgerState) -> CopiedK
     bench.make(step, way.target.serial, f"copy of {name} on {label}", making, key_id=key.key_id)
     require_copy(target, name, key.key_id, key.check_value, sealed=way.sealed)
     if way.sealed:
-        self_test(target.encrypt_blocks(key.key_id, key.check_value), state.tree[key.generation.domain])
+        self_test(target.encrypt_blocks(key.key_id, key.check_value), key.generation.domain, state.tree)
     bench.do(f"1.name.{way.target.serial}.{name}", lambda: target.relabel(key.key_id, name))
     return CopiedKey(
         generation=name,
