@@ -1,8 +1,8 @@
 """Small requests that wait at the same moment go to the engine together, and come back apart.
 
-A batch is one frame: requests for the same conversion, their lines one after another. The engine knows
-nothing of it. If an engine dies over a batch, its requests are tried again one by one, so that whatever
-killed it does not take its neighbours along twice.
+A batch is one frame: requests for the same conversion under the same order (or none), their lines one after
+another. The engine knows nothing of it. If an engine dies over a batch, its requests are tried again one by one, so
+that whatever killed it does not take its neighbours along twice.
 """
 
 from __future__ import annotations
@@ -10,27 +10,37 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Iterator
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from appliance.daemon.problems import Problem
-from appliance.engine.frames import Answer
+from appliance.engine import frames
+from appliance.engine.envelope import Frame, Kind
+from appliance.engine.frames import TAG_BYTES, Answer
 
 MOST_LINES = 1_024
 Got = TypeVar("Got")
 
 
+class Part(NamedTuple):
+    """What a request gets of an answer: its lines, and the tags of those that were converted, 16 bytes each."""
+
+    lines: list[str]
+    tags: bytes
+
+
 class Waiter(Generic[Got]):
-    """``lines`` that somebody wants converted; ``future`` gets what becomes of them; ``tried``: once already."""
+    """Somebody who waits for an engine; ``future`` gets what becomes of it; ``tried``: once already."""
 
-    __slots__ = ("count", "future", "lines", "source", "target", "tried")
+    __slots__ = ("future", "tried")
 
-    def __init__(self, source: str, target: str, count: int, lines: bytes, future: asyncio.Future[Got]) -> None:
-        self.source = source
-        self.target = target
-        self.count = count
-        self.lines = lines
+    def __init__(self, future: asyncio.Future[Got]) -> None:
         self.future = future
         self.tried = False
+
+    def answered(self, answer: Got) -> None:
+        """The answer."""
+        if not self.future.done():
+            self.future.set_result(answer)
 
     def refused(self, code: str) -> None:
         """It cannot be done."""
@@ -38,8 +48,30 @@ class Waiter(Generic[Got]):
             self.future.set_exception(Problem(code))
 
 
-class Request(Waiter[list[str]]):
-    """A small request that waits; its future gets the answer's lines."""
+class Lines(Waiter[Got]):
+    """``lines`` that somebody wants converted, under an ``order`` or (empty) without one."""
+
+    kind = Kind.CONVERT
+    __slots__ = ("count", "lines", "order", "source", "target")
+
+    def __init__(
+        self, source: str, target: str, count: int, lines: bytes, future: asyncio.Future[Got], order: bytes = b""
+    ) -> None:
+        super().__init__(future)
+        self.source = source
+        self.target = target
+        self.count = count
+        self.lines = lines
+        self.order = order
+
+    @property
+    def conversion(self) -> tuple[str, str, bytes]:
+        """What requests must have in common to go in one frame."""
+        return self.source, self.target, self.order
+
+
+class Request(Lines[Part]):
+    """A small request that waits; its future gets its part of the answer."""
 
     __slots__ = ()
 
@@ -47,24 +79,38 @@ class Request(Waiter[list[str]]):
 class Batch:
     """Work for an engine (`appliance.engine.link.Work`) made of requests for one conversion."""
 
-    __slots__ = ("count", "lines", "requests", "source", "target")
+    kind = Kind.CONVERT
+    __slots__ = ("count", "lines", "order", "requests", "source", "target")
 
     def __init__(self, requests: list[Request]) -> None:
         self.requests = requests
-        self.source = requests[0].source
-        self.target = requests[0].target
+        self.source, self.target, self.order = requests[0].conversion
         self.count = sum(request.count for request in requests)
         self.lines = b"".join([request.lines for request in requests])
 
+    def pack(self, request: int) -> bytes:
+        """One frame for all."""
+        return frames.pack_convert(request, self.source, self.target, self.count, self.lines, self.order)
+
+    def settle(self, frame: Frame) -> None:
+        """The engine's answer.
+
+        Raises:
+            FrameError: it is none to this question.
+        """
+        self.answered(frames.read_answer(frame, self.count))
+
     def answered(self, answer: Answer) -> None:
-        """Give each request its own lines."""
+        """Give each request its own lines, and the tags that belong to them."""
         lines = answer.lines.decode("ascii").split("\n")
-        start = 0
+        all_converted = answer.converted == self.count
+        start = tag = 0
         for request in self.requests:
-            end = start + request.count
-            if not request.future.done():
-                request.future.set_result(lines[start:end])
-            start = end
+            mine = lines[start : start + request.count]
+            converted = request.count if all_converted else sum(not line.startswith("!") for line in mine)
+            request.answered(Part(mine, answer.tags[tag : tag + TAG_BYTES * converted]))
+            start += request.count
+            tag += TAG_BYTES * converted
 
     def refused(self, code: str) -> None:
         """All of it was refused."""
@@ -78,7 +124,7 @@ class Waiting:
     def __init__(self) -> None:
         self.requests = 0
         self._again: deque[Request] = deque()
-        self._pairs: OrderedDict[tuple[str, str], deque[Request]] = OrderedDict()
+        self._conversions: OrderedDict[tuple[str, str, bytes], deque[Request]] = OrderedDict()
 
     def add(self, request: Request) -> None:
         """Queue a request, one that was tried already by itself and before all others."""
@@ -86,7 +132,7 @@ class Waiting:
         if request.tried:
             self._again.append(request)
         else:
-            self._pairs.setdefault((request.source, request.target), deque()).append(request)
+            self._conversions.setdefault(request.conversion, deque()).append(request)
 
     def take(self) -> Batch | None:
         """The next batch, at most `MOST_LINES` lines (a single request may not be larger)."""
@@ -95,13 +141,13 @@ class Waiting:
             request = self._again.popleft()
             if not request.future.done():
                 return Batch([request])
-        while self._pairs:
-            pair, queue = next(iter(self._pairs.items()))
+        while self._conversions:
+            conversion, queue = next(iter(self._conversions.items()))
             together = list(self._fill(queue))
             if queue:
-                self._pairs.move_to_end(pair)
+                self._conversions.move_to_end(conversion)
             else:
-                del self._pairs[pair]
+                del self._conversions[conversion]
             if together:
                 return Batch(together)
         return None
@@ -118,8 +164,8 @@ class Waiting:
 
     def clear(self) -> list[Request]:
         """Everything that waits, taken out."""
-        everything = [*self._again, *(request for queue in self._pairs.values() for request in queue)]
+        everything = [*self._again, *(request for queue in self._conversions.values() for request in queue)]
         self._again.clear()
-        self._pairs.clear()
+        self._conversions.clear()
         self.requests = 0
         return everything

@@ -1,7 +1,7 @@
-"""Two lanes to the engines: small requests first, bulk frames when there is none of those.
+"""Lanes to the engines: the log's signatures first, then small requests and look-ups by turns, bulk frames last.
 
 A bulk frame has at most 8,192 lines, and an engine has at most two frames in flight; so a small
-request waits behind two bulk frames at most. Both lanes are bounded: what does not fit is refused.
+request waits behind two bulk frames at most. All lanes are bounded: what does not fit is refused.
 """
 
 from __future__ import annotations
@@ -9,25 +9,92 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
-from appliance.daemon.batching import MOST_LINES, Batch, Request, Waiter, Waiting
+from appliance.daemon.batching import MOST_LINES, Batch, Lines, Part, Request, Waiter, Waiting
 from appliance.daemon.problems import Problem
-from appliance.engine.frames import MAX_LINES, Answer
+from appliance.engine import frames, singles
+from appliance.engine.envelope import Frame, Kind
+from appliance.engine.frames import CHECKPOINT_REFUSED, MAX_LINE_BYTES, MAX_LINES, MAX_ORDER_BYTES, Answer
 from appliance.engine.link import Work
+from appliance.engine.singles import Tagged
 
 MOST_REQUESTS = 4_096
+MOST_LOOKUPS = 1_024
+MOST_SIGNATURES = 16
 MOST_FRAMES = 128
 
 
-class Chunk(Waiter[Answer]):
+class CheckpointRefused(Problem):
+    """The engine does not sign this checkpoint; the daemon's log has its reason. To a caller it is a defect."""
+
+    def __init__(self) -> None:
+        super().__init__("internal")
+
+
+class Chunk(Lines[Answer]):
     """Bulk work for an engine: some lines of a stream, or of a large request."""
 
     __slots__ = ()
 
-    def answered(self, answer: Answer) -> None:
-        """The engine's answer."""
-        if not self.future.done():
-            self.future.set_result(answer)
+    def pack(self, request: int) -> bytes:
+        """Its frame."""
+        return frames.pack_convert(request, self.source, self.target, self.count, self.lines, self.order)
+
+    def settle(self, frame: Frame) -> None:
+        """The engine's answer; raises FrameError if it is none to this question."""
+        self.answered(frames.read_answer(frame, self.count))
+
+
+class Lookup(Waiter[Tagged]):
+    """The tags of one number are wanted."""
+
+    kind = Kind.TAG
+    count = 0
+    __slots__ = ("line", "source")
+
+    def __init__(self, source: str, line: bytes, future: asyncio.Future[Tagged]) -> None:
+        super().__init__(future)
+        self.source = source
+        self.line = line
+
+    def pack(self, request: int) -> bytes:
+        """Its frame."""
+        return singles.pack_tag(request, self.source, self.line)
+
+    def settle(self, frame: Frame) -> None:
+        """The engine's answer; raises FrameError if it is none to this question."""
+        self.answered(singles.read_tagged(frame))
+
+
+class Signing(Waiter[bytes]):
+    """A checkpoint is to be signed."""
+
+    kind = Kind.SIGN
+    count = 0
+    __slots__ = ("text",)
+
+    def __init__(self, text: str, future: asyncio.Future[bytes]) -> None:
+        super().__init__(future)
+        self.text = text
+
+    def pack(self, request: int) -> bytes:
+        """Its frame."""
+        return singles.pack_sign(request, self.text)
+
+    def settle(self, frame: Frame) -> None:
+        """The engine's answer; raises FrameError if it is none to this question."""
+        self.answered(singles.read_signed(frame))
+
+    def refused(self, code: str) -> None:
+        """It cannot be done."""
+        if code == CHECKPOINT_REFUSED and not self.future.done():
+            self.future.set_exception(CheckpointRefused())
+        else:
+            super().refused(code)
+
+
+Single = TypeVar("Single", Chunk, Lookup, Signing)
 
 
 class Lanes:
@@ -35,59 +102,91 @@ class Lanes:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._signatures: deque[Signing] = deque()
         self._small = Waiting()
+        self._lookups: deque[Lookup] = deque()
         self._bulk: deque[Chunk] = deque()
+        self._lookup_turn = False
         self.kick: Callable[[], None] = lambda: None
 
-    def ask(self, source: str, target: str, count: int, lines: bytes) -> asyncio.Future[list[str]]:
-        """A small request, at most `MOST_LINES` lines: a future of its answer's lines.
+    def ask(self, source: str, target: str, count: int, lines: bytes, order: bytes = b"") -> asyncio.Future[Part]:
+        """A small request, at most `MOST_LINES` lines: a future of its lines and their tags.
 
         Raises:
-            Problem: overloaded (at once), or from the future what became of it.
+            Problem: overloaded, order_invalid (at once), or from the future what became of it.
         """
         assert count <= MOST_LINES  # noqa: S101 -- the caller decides by it which lane to take
-        if self._small.requests >= MOST_REQUESTS:
-            raise Problem("overloaded")
-        future: asyncio.Future[list[str]] = self._loop.create_future()
-        self._small.add(Request(source, target, count, lines, future))
+        _require_room(self._small.requests, MOST_REQUESTS)
+        _require_carried(order)
+        future: asyncio.Future[Part] = self._loop.create_future()
+        self._small.add(Request(source, target, count, lines, future, order))
         self.kick()
         return future
 
-    def bulk(self, source: str, target: str, count: int, lines: bytes) -> asyncio.Future[Answer]:
+    def bulk(self, source: str, target: str, count: int, lines: bytes, order: bytes = b"") -> asyncio.Future[Answer]:
         """A frame of bulk work, at most 8,192 lines: a future of its answer.
+
+        Raises:
+            Problem: overloaded, order_invalid (at once), or from the future what became of it.
+        """
+        assert count <= MAX_LINES  # noqa: S101
+        _require_room(len(self._bulk), MOST_FRAMES)
+        _require_carried(order)
+        future: asyncio.Future[Answer] = self._loop.create_future()
+        self._bulk.append(Chunk(source, target, count, lines, future, order))
+        self.kick()
+        return future
+
+    def tag(self, source: str, line: bytes) -> asyncio.Future[Tagged]:
+        """One number, a line with its newline: a future of its tags, the newest generation of the tag key first.
 
         Raises:
             Problem: overloaded (at once), or from the future what became of it.
         """
-        assert count <= MAX_LINES  # noqa: S101
-        if len(self._bulk) >= MOST_FRAMES:
-            raise Problem("overloaded")
-        future: asyncio.Future[Answer] = self._loop.create_future()
-        self._bulk.append(Chunk(source, target, count, lines, future))
+        assert len(line) <= MAX_LINE_BYTES + 1  # noqa: S101 -- `requests.to_lines` makes no longer one
+        _require_room(len(self._lookups), MOST_LOOKUPS)
+        future: asyncio.Future[Tagged] = self._loop.create_future()
+        self._lookups.append(Lookup(source, line, future))
+        self.kick()
+        return future
+
+    def sign(self, text: str) -> asyncio.Future[bytes]:
+        """The text of a checkpoint: a future of the log key's Ed25519 signature under it, 64 bytes.
+
+        Raises:
+            Problem: overloaded (at once); from the future CheckpointRefused, or another one: no engine can sign now.
+        """
+        _require_room(len(self._signatures), MOST_SIGNATURES)
+        future: asyncio.Future[bytes] = self._loop.create_future()
+        self._signatures.append(Signing(text, future))
         self.kick()
         return future
 
     def take(self) -> Work | None:
         """The next frame of work."""
-        batch = self._small.take()
-        if batch is not None:
-            return batch
-        while self._bulk:
-            chunk = self._bulk.popleft()
-            if not chunk.future.done():
-                return chunk
-        return None
+        return _first(self._signatures) or self._by_turns() or _first(self._bulk)
+
+    def _by_turns(self) -> Work | None:
+        """A batch of small requests or a look-up, so that neither kind can keep the other waiting."""
+        self._lookup_turn = not self._lookup_turn
+        if self._lookup_turn:
+            return _first(self._lookups) or self._small.take()
+        return self._small.take() or _first(self._lookups)
 
     def put_back(self, work: Sequence[Work], code: str) -> None:
         """Work that died with its engine: once more for what was tried once, else refused."""
         for item in reversed(work):
-            if isinstance(item, Batch):
-                self._try_again(item.requests, code)
-            elif isinstance(item, Chunk) and not item.tried:
-                item.tried = True
-                self._bulk.appendleft(item)
-            else:
-                item.refused(code)
+            match item:
+                case Batch():
+                    self._try_again(item.requests, code)
+                case Chunk():
+                    _put_back(self._bulk, item, code)
+                case Lookup():
+                    _put_back(self._lookups, item, code)
+                case Signing():
+                    _put_back(self._signatures, item, code)
+                case _:
+                    item.refused(code)
 
     def _try_again(self, requests: list[Request], code: str) -> None:
         for request in requests:
@@ -99,7 +198,35 @@ class Lanes:
 
     def refuse_all(self, code: str) -> None:
         """No engine will come soon."""
-        for request in self._small.clear():
-            request.refused(code)
-        while self._bulk:
-            self._bulk.popleft().refused(code)
+        waiting: list[Waiter[Any]] = [*self._signatures, *self._small.clear(), *self._lookups, *self._bulk]
+        for item in waiting:
+            item.refused(code)
+        for queue in (self._signatures, self._lookups, self._bulk):
+            queue.clear()
+
+
+def _require_room(waiting: int, most: int) -> None:
+    if waiting >= most:
+        raise Problem("overloaded")
+
+
+def _require_carried(order: bytes) -> None:
+    if len(order) > MAX_ORDER_BYTES:
+        raise Problem("order_invalid")
+
+
+def _first(queue: deque[Single]) -> Single | None:
+    """The first one that somebody still waits for."""
+    while queue:
+        item = queue.popleft()
+        if not item.future.done():
+            return item
+    return None
+
+
+def _put_back(queue: deque[Single], item: Single, code: str) -> None:
+    if item.tried:
+        item.refused(code)
+    else:
+        item.tried = True
+        queue.appendleft(item)

@@ -1,98 +1,69 @@
-"""The frames that daemon and engine exchange over their socket pair: one strict binary form.
+"""What the frames between daemon and engine say: of the engine itself, and about lines to be converted.
 
-A frame is a header of 16 bytes and a payload. All integers are unsigned and big-endian.
-
-    offset  bytes  field
-    0       2      magic, ``KF``
-    2       1      version, 1
-    3       1      kind (see `Kind`)
-    4       8      request id: chosen by the daemon, repeated in the answer; 0 in HELLO and FAILED
-    12      4      length of the payload
-
-    kind       payload
-    HELLO      JSON of `Hello`: the engine serves; what it verified
-    FAILED     JSON of `Failed`: the engine's last words before it exits
-    CONVERT    lengths of both names (1 byte each), count (4 bytes), source name, target name, lines
-    ANSWER     counts of converted, malformed, unknown (4 bytes each), lines
-    ERROR      a code of `ERROR_CODES` in ASCII: the frame as a whole was refused
-    PING, PONG nothing
-
-*Lines* are text: one number a line, each line ended by a newline, and in an answer ``!code`` for
-a number that failed. The same form serves a single number and a bulk stream. This module knows no
-socket, clock or process; it parses bytes from the other side as if that side were hostile.
+How a frame is told from the next, and the form of every payload, is in `appliance.engine.envelope`. Everything
+is parsed as if the other side were hostile.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import IntEnum
-from typing import Annotated, ClassVar, Literal, NamedTuple, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
-from appliance.errors import KagimoriError
+from appliance.engine.envelope import Frame, FrameError, Kind, pack
 
-MAGIC = b"KF"
-VERSION = 1
-HEADER = struct.Struct("!2sBBQI")
-CONVERT_HEAD = struct.Struct("!BBI")
-ANSWER_HEAD = struct.Struct("!III")
+CONVERT_HEAD = struct.Struct("!BBIH")
+ANSWER_HEAD = struct.Struct("!IIII")
 MAX_LINES = 8_192
 MAX_LINE_BYTES = 256
 MAX_NAME_BYTES = 64
-MAX_PAYLOAD = CONVERT_HEAD.size + 2 * MAX_NAME_BYTES + MAX_LINES * (MAX_LINE_BYTES + 1)
-ERROR_CODES = frozenset({"pair_denied", "unknown_generation", "generation_unusable"})
+MAX_ORDER_BYTES = 65_535
+TAG_BYTES = 16
+CHECKPOINT_REFUSED = "checkpoint_refused"
+_TAG_CODES = frozenset({"pair_denied", "unknown_generation", "generation_unusable"})
+_ORDER_CODES = frozenset({"order_required", "order_invalid", "order_expired", "order_exhausted", "order_mismatch"})
+ERROR_CODES = _TAG_CODES | _ORDER_CODES  # those of a conversion; all of them are problem codes, too
+_CODES_BY_QUESTION = {
+    Kind.CONVERT: ERROR_CODES,
+    Kind.TAG: _TAG_CODES,
+    Kind.SIGN: frozenset({CHECKPOINT_REFUSED}),
+}
+
+
+class Refused(Exception):
+    """A question is refused as a whole, with a code that an ERROR frame may carry."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
 
 Name = Annotated[str, msgspec.Meta(max_length=MAX_NAME_BYTES)]
 Reason = Literal["configuration", "ledger", "pin", "keys", "token", "defect"]
 
 
-class FrameError(KagimoriError):
-    """The other side sent something that is no frame: it is broken or hostile, so it is given up."""
-
-    exit_code: ClassVar[int] = 70
-
-
-class Kind(IntEnum):
-    """What a frame is."""
-
-    HELLO = 1
-    FAILED = 2
-    CONVERT = 3
-    ANSWER = 4
-    ERROR = 5
-    PING = 6
-    PONG = 7
-
-
-class Frame(NamedTuple):
-    """One frame as read."""
-
-    kind: Kind
-    request: int
-    payload: bytes
-
-
 @dataclass(frozen=True, slots=True)
 class Convert:
-    """Numbers to convert between two names such as ``sspin.B.1`` (or ``resident``)."""
+    """Numbers to convert between two names such as ``sspin.B.1`` (or ``resident``); ``order``: DER, or empty."""
 
     source: str
     target: str
     count: int
     lines: bytes
+    order: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Converted numbers, in the order of the question."""
+    """Converted numbers, in the order of the question; ``tags``: 16 bytes for each converted one."""
 
     converted: int
     malformed: int
     unknown: int
     lines: bytes
+    tags: bytes = b""
 
 
 class GenerationFact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -135,29 +106,27 @@ class Failed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 Record = TypeVar("Record", Hello, Failed)
 
 
-def pack(kind: Kind, request: int, payload: bytes = b"") -> bytes:
-    """A whole frame."""
-    if len(payload) > MAX_PAYLOAD:
-        raise FrameError(f"frame: {len(payload)} bytes of payload; at most {MAX_PAYLOAD}")
-    return HEADER.pack(MAGIC, VERSION, kind, request, len(payload)) + payload
-
-
 def pack_record(kind: Literal[Kind.HELLO, Kind.FAILED], record: Hello | Failed) -> bytes:
     """A HELLO or FAILED frame."""
     return pack(kind, 0, msgspec.json.encode(record))
 
 
-def pack_convert(request: int, source: str, target: str, count: int, lines: bytes) -> bytes:
-    """A CONVERT frame. ``lines``: ``count`` lines, each ended by a newline."""
+def pack_convert(request: int, source: str, target: str, count: int, lines: bytes, order: bytes = b"") -> bytes:
+    """A CONVERT frame. ``lines``: ``count`` lines, each ended by a newline; ``order``: at most `MAX_ORDER_BYTES`."""
     names = source.encode("ascii"), target.encode("ascii")
-    head = CONVERT_HEAD.pack(len(names[0]), len(names[1]), count)
-    return pack(Kind.CONVERT, request, b"".join((head, *names, lines)))
+    head = CONVERT_HEAD.pack(len(names[0]), len(names[1]), count, len(order))
+    return pack(Kind.CONVERT, request, b"".join((head, *names, order, lines)))
 
 
 def pack_answer(request: int, answer: Answer) -> bytes:
     """An ANSWER frame."""
-    head = ANSWER_HEAD.pack(answer.converted, answer.malformed, answer.unknown)
-    return pack(Kind.ANSWER, request, head + answer.lines)
+    head = ANSWER_HEAD.pack(answer.converted, answer.malformed, answer.unknown, len(answer.tags))
+    return pack(Kind.ANSWER, request, b"".join((head, answer.tags, answer.lines)))
+
+
+def pack_error(request: int, code: str) -> bytes:
+    """An ERROR frame."""
+    return pack(Kind.ERROR, request, code.encode("ascii"))
 
 
 def read_record(frame: Frame, record: type[Record]) -> Record:
@@ -182,90 +151,89 @@ def read_convert(frame: Frame) -> Convert:
     payload = frame.payload
     if len(payload) < CONVERT_HEAD.size:
         raise FrameError("frame CONVERT: shorter than its head")
-    source_length, target_length, count = CONVERT_HEAD.unpack_from(payload)
+    source_length, target_length, count, order_length = CONVERT_HEAD.unpack_from(payload)
     middle = CONVERT_HEAD.size + source_length
-    start = middle + target_length
-    if not (0 < source_length <= MAX_NAME_BYTES and 0 < target_length <= MAX_NAME_BYTES):
-        raise FrameError("frame CONVERT: a name is empty or too long")
-    names = payload[CONVERT_HEAD.size : middle], payload[middle:start]
-    if not (names[0].isascii() and names[1].isascii()):
-        raise FrameError("frame CONVERT: a name is not ASCII")
+    end = middle + target_length
+    start = end + order_length
+    if start > len(payload):
+        raise FrameError("frame CONVERT: shorter than its names and its order")
+    source = read_name("CONVERT", payload[CONVERT_HEAD.size : middle])
+    target = read_name("CONVERT", payload[middle:end])
     lines = payload[start:]
-    _check_lines("CONVERT", lines, count)
-    return Convert(names[0].decode("ascii"), names[1].decode("ascii"), count, lines)
+    check_lines("CONVERT", lines, count)
+    return Convert(source, target, count, lines, payload[end:start])
 
 
 def read_answer(frame: Frame, count: int) -> Answer:
     """The payload of an ANSWER frame to a question of ``count`` lines.
 
     Raises:
-        FrameError: other than ``count`` lines, or outcome counts that do not add up to it.
+        FrameError: another frame, other than ``count`` lines, outcome counts that do not add up to it or are not
+            those of the lines, or not one tag for each converted number (a tag would stand beside another person).
     """
-    if len(frame.payload) < ANSWER_HEAD.size:
+    payload = payload_of(frame, Kind.ANSWER)
+    if len(payload) < ANSWER_HEAD.size:
         raise FrameError("frame ANSWER: shorter than its head")
-    converted, malformed, unknown = ANSWER_HEAD.unpack_from(frame.payload)
-    lines = frame.payload[ANSWER_HEAD.size :]
+    converted, malformed, unknown, tag_bytes = ANSWER_HEAD.unpack_from(payload)
+    start = ANSWER_HEAD.size + tag_bytes
+    tags, lines = payload[ANSWER_HEAD.size : start], payload[start:]
     if converted + malformed + unknown != count:
         raise FrameError("frame ANSWER: its counts do not add up to the question's")
-    _check_lines("ANSWER", lines, count)
-    return Answer(converted, malformed, unknown, lines)
+    if tag_bytes != TAG_BYTES * converted:
+        raise FrameError("frame ANSWER: not one tag for each converted number")
+    check_lines("ANSWER", lines, count)
+    if _failed_lines(lines) != malformed + unknown:
+        raise FrameError("frame ANSWER: its counts are not those of its lines")
+    return Answer(converted, malformed, unknown, lines, tags)
 
 
-def read_error(frame: Frame) -> str:
-    """The code in an ERROR frame.
+def _failed_lines(lines: bytes) -> int:
+    return lines.count(b"\n!") + lines.startswith(b"!") if b"!" in lines else 0  # the count takes 30 times as long
+
+
+def read_error(frame: Frame, question: Kind) -> str:
+    """The code in an ERROR frame that answers a question of this kind.
 
     Raises:
-        FrameError: not one of `ERROR_CODES`.
+        FrameError: not one that such a question can be refused with.
     """
     code = frame.payload.decode("ascii", "replace")
-    if code not in ERROR_CODES:
+    if code not in _CODES_BY_QUESTION.get(question, ()):
         raise FrameError("frame ERROR: an unknown code")
     return code
 
 
-def _check_lines(kind: str, lines: bytes, count: int) -> None:
+def payload_of(frame: Frame, kind: Kind) -> bytes:
+    """The payload of a frame that must be of this kind.
+
+    Raises:
+        FrameError: it is another kind.
+    """
+    if frame.kind is not kind:
+        raise FrameError(f"frame {frame.kind.name}: not the answer to that question")
+    return frame.payload
+
+
+def read_name(kind: str, name: bytes) -> str:
+    """The name of a domain or generation in a frame.
+
+    Raises:
+        FrameError: empty, longer than `MAX_NAME_BYTES`, or not ASCII.
+    """
+    if not 0 < len(name) <= MAX_NAME_BYTES:
+        raise FrameError(f"frame {kind}: a name is empty or too long")
+    if not name.isascii():
+        raise FrameError(f"frame {kind}: a name is not ASCII")
+    return name.decode("ascii")
+
+
+def check_lines(kind: str, lines: bytes, count: int) -> None:
+    """Exactly ``count`` lines, each ended by a newline; 1 to `MAX_LINES`.
+
+    Raises:
+        FrameError: they are not.
+    """
     if not 0 < count <= MAX_LINES:
         raise FrameError(f"frame {kind}: {count} lines; 1 to {MAX_LINES} are allowed")
     if lines.count(b"\n") != count or not lines.endswith(b"\n"):
         raise FrameError(f"frame {kind}: the lines are not as many as it says")
-
-
-class FrameReader:
-    """Turns the bytes that arrive, in whatever pieces, into frames."""
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[Frame]:
-        """Take in ``data`` and yield each frame that is complete.
-
-        Raises:
-            FrameError: wrong magic, version or kind, or a payload above `MAX_PAYLOAD`; it is raised
-                as soon as the header is there, before any of the payload is kept.
-        """
-        self._buffer += data
-        while len(self._buffer) >= HEADER.size:
-            kind, request, length = _read_header(self._buffer)
-            end = HEADER.size + length
-            if len(self._buffer) < end:
-                return
-            payload = bytes(memoryview(self._buffer)[HEADER.size : end])
-            del self._buffer[:end]
-            yield Frame(kind, request, payload)
-
-    @property
-    def pending(self) -> int:
-        """Bytes of a frame that has not arrived whole yet."""
-        return len(self._buffer)
-
-
-def _read_header(buffer: bytearray) -> tuple[Kind, int, int]:
-    magic, version, kind, request, length = HEADER.unpack_from(buffer)
-    if magic != MAGIC or version != VERSION:
-        raise FrameError("frame: wrong magic or version")
-    if length > MAX_PAYLOAD:
-        raise FrameError(f"frame: says {length} bytes of payload; at most {MAX_PAYLOAD}")
-    try:
-        return Kind(kind), request, length
-    except ValueError:
-        raise FrameError(f"frame: unknown kind {kind}") from None

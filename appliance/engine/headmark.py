@@ -7,7 +7,6 @@ moves to its end. A mark that cannot be read refuses as well: it may be the trac
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from appliance.durable import sync_folder
+from appliance.engine import marks
 from appliance.errors import KagimoriError
 from appliance.ledger import canonical, rollback
 from appliance.ledger.chain import Entry
@@ -78,16 +77,8 @@ def _read(path: Path) -> Headmark | None:
 
 
 def _replace(path: Path, mark: Headmark) -> None:
-    temporary = path.with_suffix(".new")  # nobody else uses it: the lock is held
     try:
-        temporary.unlink(missing_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(canonical.encode(mark))
-            file.flush()
-            os.fsync(descriptor)
-        temporary.replace(path)
-        sync_folder(path.parent)
+        marks.replace(path, canonical.encode(mark))
     except OSError as error:
         raise HeadmarkUnusable(f"ledger mark {path}: cannot be written: {error.strerror}") from None
 
@@ -96,14 +87,13 @@ def _replace(path: Path, mark: Headmark) -> None:
 def _locked(directory: Path) -> Iterator[None]:
     """Engines start side by side; the mark moves by one of them at a time."""
     try:
-        descriptor = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
+        descriptor = marks.lock(directory / LOCK_NAME)
     except OSError as error:
         raise HeadmarkUnusable(
             f"state directory {directory}: {error.strerror}",
             "[state] directory must exist and be writable; it is not made here, so that a lost one is noticed",
         ) from None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)

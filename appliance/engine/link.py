@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Protocol
 
 from appliance.engine import frames
-from appliance.engine.frames import Answer, Failed, Frame, FrameError, Hello, Kind
+from appliance.engine.envelope import Frame, FrameError, FrameReader, Kind, pack
+from appliance.engine.frames import Failed, Hello
 
 WINDOW = 2
 START_SECONDS = 30.0
@@ -27,18 +28,23 @@ _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
 class Work(Protocol):
-    """Something for an engine to convert: ``count`` lines, and who wants to know."""
+    """A question for an engine, of any kind. ``count``: how many lines are converted by it, for the status."""
 
-    source: str
-    target: str
+    kind: Kind
     count: int
-    lines: bytes
 
-    def answered(self, answer: Answer) -> None:
-        """The engine's answer."""
+    def pack(self, request: int) -> bytes:
+        """Its frame."""
+
+    def settle(self, frame: Frame) -> None:
+        """The engine's answer.
+
+        Raises:
+            FrameError: it is no answer to this question; then nobody has been told anything.
+        """
 
     def refused(self, code: str) -> None:
-        """The engine refused it, or it cannot be done; ``code`` is a problem code."""
+        """The engine refused it, or it cannot be done; ``code`` is one of `frames.read_error`, or a problem code."""
 
 
 class EngineFailed(Exception):
@@ -67,7 +73,7 @@ class Link(asyncio.Protocol):
         self._deadline = deadline
         self._on_free = on_free
         self._on_lost = on_lost
-        self._reader = frames.FrameReader()
+        self._reader = FrameReader()
         self._in_flight: deque[tuple[int, Work | None]] = deque()  # None: a ping
         self._last_request = 0
         self._since = self._loop.time()  # when the oldest frame in flight became the oldest, or idleness began
@@ -135,7 +141,7 @@ class Link(asyncio.Protocol):
 
     def send(self, work: Work) -> None:
         """Give the engine a frame of work."""
-        self._put(frames.pack_convert(self._last_request + 1, work.source, work.target, work.count, work.lines), work)
+        self._put(work.pack(self._last_request + 1), work)
 
     def _put(self, frame: bytes, work: Work | None) -> None:
         assert self._transport is not None  # noqa: S101 -- only a started link is handed out
@@ -164,7 +170,7 @@ class Link(asyncio.Protocol):
                 self._greeting.set_result(frames.read_record(frame, Hello))
             case Kind.FAILED:
                 self.failure = frames.read_record(frame, Failed)
-            case Kind.ANSWER | Kind.ERROR | Kind.PONG:
+            case Kind.ANSWER | Kind.TAGGED | Kind.SIGNED | Kind.ERROR | Kind.PONG:
                 self._settle(frame)
             case _:
                 raise FrameError(f"frame {frame.kind.name}: not for a daemon")
@@ -175,18 +181,20 @@ class Link(asyncio.Protocol):
         work = self._in_flight[0][1]
         if (work is None) != (frame.kind is Kind.PONG):
             raise FrameError(f"frame {frame.kind.name}: not the answer to that question")
-        answer = frames.read_answer(frame, work.count) if work and frame.kind is Kind.ANSWER else None
-        code = frames.read_error(frame) if frame.kind is Kind.ERROR else None
+        if work is not None:
+            self._tell(work, frame)
         self._in_flight.popleft()
         self._since = self._loop.time()
-        if work is not None and answer is not None:
-            self.answered += work.count
-            work.answered(answer)
-        elif work is not None and code is not None:
-            work.refused(code)
         if self.closing and not self._in_flight:
             self._hang_up()
         self._on_free()
+
+    def _tell(self, work: Work, frame: Frame) -> None:
+        if frame.kind is Kind.ERROR:
+            work.refused(frames.read_error(frame, work.kind))
+        else:
+            work.settle(frame)
+            self.answered += work.count
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio: the engine's end is closed: it died, or it ends as asked."""
@@ -212,7 +220,7 @@ class Link(asyncio.Protocol):
             self.kill(f"gave no answer for {self._deadline:g} s")
             return
         if waited >= self._deadline and not self.closing:
-            self._put(frames.pack(Kind.PING, self._last_request + 1), None)
+            self._put(pack(Kind.PING, self._last_request + 1), None)
         self._tick = self._loop.call_later(self._tick_seconds, self._look)
 
     def kill(self, why: str) -> None:

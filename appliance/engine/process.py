@@ -2,8 +2,8 @@
 
 Before it serves it reads the configuration and the ledger itself, verifies the ledger against the
 pinned anchor and against the newest one seen, logs in once, and opens every readable key, which checks
-its check value. It refuses any pair that no role of the policy has, so that a daemon in an attacker's
-hands gains no conversion that nobody has. It ends when the daemon closes the socket.
+its check value. A ledger without keys for the audit log is not served. What it answers, and what it refuses by
+itself, is in `appliance.engine.answers`. It ends when the daemon closes the socket.
 """
 
 from __future__ import annotations
@@ -12,22 +12,20 @@ import os
 import socket
 import sys
 import traceback
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from appliance import configuration
 from appliance.configuration import Configuration
-from appliance.engine import frames, headmark, pinguard, routes
+from appliance.engine import frames, headmark, keys, pinguard
+from appliance.engine.answers import Engine, LogKey
 from appliance.engine.converter import Converter
-from appliance.engine.frames import Answer, Convert, Failed, Frame, FrameError, Hello, Kind
+from appliance.engine.envelope import FrameReader, Kind
+from appliance.engine.frames import Failed, Hello
+from appliance.engine.keys import OpenKeys
 from appliance.errors import KagimoriError
 from appliance.ledger import chain, files
 from appliance.ledger.errors import LedgerError
-from appliance.ledger.fold import KeyRecord, LedgerState
-from appliance.ledger.states import READABLE
-from appliance.numbers.domains import Generation
-from appliance.numbers.ff1 import EncryptBlocks
+from appliance.ledger.fold import LedgerState
 from appliance.token import errors as token_errors
 from appliance.token.token import Token
 
@@ -38,59 +36,9 @@ _KEY_ERRORS = (
     token_errors.KeyDuplicated,
     token_errors.CheckValueMismatch,
     token_errors.AttributeMismatch,
+    token_errors.LogKeyRefused,
+    token_errors.SignatureMismatch,
 )
-
-
-@dataclass(frozen=True)
-class Engine:
-    """What is served: the verified ledger, and the converter over the token's keys."""
-
-    state: LedgerState
-    converter: Converter
-
-    def reply(self, frame: Frame) -> bytes:
-        """The frame that answers ``frame``.
-
-        Raises:
-            FrameError: not a frame that a daemon sends.
-            TokenError: the token no longer works; the engine must end.
-        """
-        match frame.kind:
-            case Kind.CONVERT:
-                return self._convert(frame)
-            case Kind.PING:
-                return frames.pack(Kind.PONG, frame.request)
-            case _:
-                raise FrameError(f"frame {frame.kind.name}: not for an engine")
-
-    def _convert(self, frame: Frame) -> bytes:
-        question = frames.read_convert(frame)
-        try:
-            source, target = self._admit(question)
-            done = self.converter.convert_lines(source, target, question.lines)
-        except _Refused as refused:
-            return frames.pack(Kind.ERROR, frame.request, refused.code.encode("ascii"))
-        except routes.UnknownGeneration:
-            return frames.pack(Kind.ERROR, frame.request, b"unknown_generation")
-        except routes.GenerationUnusable:
-            return frames.pack(Kind.ERROR, frame.request, b"generation_unusable")
-        return frames.pack_answer(frame.request, Answer(done.converted, done.malformed, done.unknown, done.text))
-
-    def _admit(self, question: Convert) -> tuple[Generation | None, Generation | None]:
-        """Both names resolved, if any role at all has the pair."""
-        root = self.state.tree.root.name
-        source = routes.resolve(self.state, question.source)
-        target = routes.resolve(self.state, question.target)
-        pair = (source.domain if source else root, target.domain if target else root)
-        if not self.state.policy.grants_anyone(*pair):
-            raise _Refused("pair_denied")
-        return source, target
-
-
-class _Refused(Exception):
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
 
 
 def main(config: Path, descriptor: int) -> int:
@@ -109,11 +57,13 @@ def main(config: Path, descriptor: int) -> int:
 def _run(config_path: Path, connection: socket.socket) -> int:
     config = configuration.load(config_path)
     state = load_ledger(config)
+    keys.require_service_keys(state)
     pin = configuration.read_pin(config.token.pin_path)
     pinguard.check(config.state.directory, config.token.pin_path, config.token.pin_credential)
     with _login(config, state, pin) as token:
-        opened = open_keys(token, state)
-        engine = Engine(state, Converter(state, lambda record: opened[record.generation]))
+        opened = keys.open_keys(token, state)
+        log = LogKey(config.origin, config.state.directory, opened.sign)
+        engine = Engine(state, Converter(state, lambda record: opened.blocks[record.generation]), log)
         connection.sendall(frames.pack_record(Kind.HELLO, _hello(state, token, opened)))
         _serve(connection, engine)
     return 0
@@ -141,21 +91,7 @@ def _login(config: Configuration, state: LedgerState, pin: str) -> Token:
     return token
 
 
-def open_keys(token: Token, state: LedgerState) -> Mapping[Generation, EncryptBlocks]:
-    """Every readable key, its check value checked.
-
-    Raises:
-        TokenError: a key is missing, there twice, or not the one that the ledger has.
-    """
-    readable = (record for record in state.keys.values() if record.state in READABLE)
-    return {record.generation: _open_key(token, record) for record in readable}
-
-
-def _open_key(token: Token, record: KeyRecord) -> EncryptBlocks:
-    return token.encrypt_blocks(record.key_id, record.check_value)
-
-
-def _hello(state: LedgerState, token: Token, opened: Mapping[Generation, EncryptBlocks]) -> Hello:
+def _hello(state: LedgerState, token: Token, opened: OpenKeys) -> Hello:
     facts = token.facts
     return Hello(
         pid=os.getpid(),
@@ -177,7 +113,7 @@ def _hello(state: LedgerState, token: Token, opened: Mapping[Generation, Encrypt
 
 
 def _serve(connection: socket.socket, engine: Engine) -> None:
-    reader = frames.FrameReader()
+    reader = FrameReader()
     while data := connection.recv(RECEIVE_BYTES):
         for frame in reader.feed(data):
             connection.sendall(engine.reply(frame))
@@ -189,7 +125,7 @@ def _failed(error: KagimoriError) -> Failed:
 
 def _reason(error: KagimoriError) -> frames.Reason:
     match error:
-        case LedgerError():
+        case LedgerError() | keys.ServiceKeyMissing():
             return "ledger"
         case _ if isinstance(error, _PIN_ERRORS):
             return "pin"

@@ -57,7 +57,7 @@ def resolve(state: LedgerState, name: str) -> Generation | None:
         generation = Generation.parse(name)
     except DomainError:
         raise _unknown(name) from None
-    if generation not in state.keys:
+    if generation not in state.keys or generation.domain not in state.tree:  # `log` and `tag` convert nothing
         raise _unknown(name)
     return generation
 
@@ -91,7 +91,7 @@ def _way_up(state: LedgerState, generation: Generation | None) -> list[KeyRecord
     way: list[KeyRecord] = []
     while generation is not None:
         record = state.keys.get(generation)
-        if record is None:
+        if record is None or generation.domain not in state.tree:
             raise _unknown(str(generation))
         _check_edge(state, record)
         way.append(record)

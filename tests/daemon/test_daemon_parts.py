@@ -12,13 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.daemon import batching, deadlines, lanes
-from appliance.daemon.batching import Batch, Request, Waiting
+from appliance.daemon.batching import Batch, Part, Request, Waiting
 from appliance.daemon.cutting import FRAME_BYTES, Cutter
 from appliance.daemon.deadlines import Deadlines
-from appliance.daemon.lanes import Chunk, Lanes
+from appliance.daemon.lanes import CheckpointRefused, Chunk, Lanes
 from appliance.daemon.limits import Bucket
 from appliance.daemon.problems import Problem
-from appliance.engine.frames import MAX_LINE_BYTES, MAX_LINES, MAX_PAYLOAD, Answer
+from appliance.engine import frames, singles
+from appliance.engine.envelope import MAX_PAYLOAD, Frame, FrameError, FrameReader, Kind, pack
+from appliance.engine.frames import MAX_LINE_BYTES, MAX_LINES, MAX_ORDER_BYTES, TAG_BYTES, Answer
+from appliance.engine.link import Work
+from appliance.engine.singles import Status, Tagged
 
 # --- cutting ---------------------------------------------------------------------------------------
 
@@ -141,13 +145,29 @@ def play(game: Callable[[], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(asyncio.wait_for(game(), 20))
 
 
-def request(number: int, count: int = 1, pair: tuple[str, str] = ("b", "e")) -> Request:
+def request(number: int, count: int = 1, pair: tuple[str, str] = ("b", "e"), order: bytes = b"") -> Request:
     lines = "".join(f"{number}.{line}\n" for line in range(count)).encode()
-    return Request(*pair, count, lines, asyncio.get_running_loop().create_future())
+    return Request(*pair, count, lines, asyncio.get_running_loop().create_future(), order)
 
 
-def upper(batch: Batch | Chunk) -> Answer:
-    return Answer(batch.count, 0, 0, batch.lines.replace(b".", b"-"))
+def one(data: bytes) -> Frame:
+    (frame,) = FrameReader().feed(data)
+    return frame
+
+
+def tag_of(line: str) -> bytes:
+    """In these tests a number's tag says whose it is."""
+    return line.encode().ljust(TAG_BYTES, b".")
+
+
+def taken(work: Work | None) -> Work:
+    assert work is not None
+    return work
+
+
+def refusal(future: asyncio.Future[Any]) -> str | None:
+    error = future.exception()
+    return error.code if isinstance(error, Problem) else None
 
 
 def test_requests_for_one_conversion_go_together_and_come_back_apart() -> None:
@@ -160,11 +180,58 @@ def test_requests_for_one_conversion_go_together_and_come_back_apart() -> None:
         assert batch is not None
         assert batch.requests == asked
         assert batch.count == batch.lines.count(b"\n")
-        batch.answered(upper(batch))
+        text = batch.lines.replace(b".", b"-")
+        tags = b"".join(map(tag_of, text.decode().split()))
+        batch.answered(Answer(batch.count, 0, 0, text, tags))
         for number, item in enumerate(asked):
-            assert item.future.result() == [f"{number}-{line}" for line in range(item.count)]
+            lines = [f"{number}-{line}" for line in range(item.count)]
+            assert item.future.result() == Part(lines, b"".join(map(tag_of, lines)))
         assert waiting.take() is None
         assert waiting.requests == 0
+
+    play(game)
+
+
+@given(st.lists(st.lists(st.sampled_from(["A", "!unknown_number", "!malformed_number"]), min_size=1, max_size=5)))
+def test_each_request_gets_the_tags_of_its_own_converted_numbers(outcomes: list[list[str]]) -> None:
+    async def game() -> None:
+        waiting = Waiting()
+        asked = [request(number, count=len(lines)) for number, lines in enumerate(outcomes)]
+        for item in asked:
+            waiting.add(item)
+        batch = waiting.take()
+        if batch is None:
+            assert not outcomes
+            return
+        said = [
+            line if line[0] == "!" else f"A{number}.{place}"
+            for number, lines in enumerate(outcomes)
+            for place, line in enumerate(lines)
+        ]
+        good = [line for line in said if line[0] != "!"]
+        counts = len(good), said.count("!malformed_number"), said.count("!unknown_number")
+        text = "".join(line + "\n" for line in said).encode()
+        batch.settle(one(frames.pack_answer(1, Answer(*counts, text, b"".join(map(tag_of, good))))))
+        for item in asked:
+            part = item.future.result()
+            assert part.tags == b"".join(tag_of(line) for line in part.lines if line[0] != "!")
+        assert [line for item in asked for line in item.future.result().lines] == said
+
+    play(game)
+
+
+def test_requests_under_different_orders_are_never_mixed() -> None:
+    async def game() -> None:
+        waiting = Waiting()
+        orders = [b"", b"one", b"two"]
+        for number in range(30):
+            waiting.add(request(number, order=orders[number % 3]))
+        seen = []
+        while (batch := waiting.take()) is not None:
+            assert {item.order for item in batch.requests} == {batch.order}
+            assert frames.read_convert(one(batch.pack(7))).order == batch.order
+            seen.append((batch.order, batch.count))
+        assert seen == [(order, 10) for order in orders]
 
     play(game)
 
@@ -212,11 +279,86 @@ def test_small_requests_go_before_bulk_frames() -> None:
         assert len(kicks) == 2
         first, second = both.take(), both.take()
         assert isinstance(first, Batch) and isinstance(second, Chunk)
-        first.answered(Answer(1, 0, 0, b"x\n"))
-        second.answered(Answer(2, 0, 0, b"y\nz\n"))
-        assert await small == ["x"]
-        assert (await large).lines == b"y\nz\n"
+        first.answered(Answer(1, 0, 0, b"x\n", tag_of("x")))
+        second.answered(Answer(2, 0, 0, b"y\nz\n", tag_of("y") + tag_of("z")))
+        assert await small == Part(["x"], tag_of("x"))
+        assert await large == Answer(2, 0, 0, b"y\nz\n", tag_of("y") + tag_of("z"))
         assert both.take() is None
+
+    play(game)
+
+
+def test_a_signature_goes_first_and_look_ups_take_turns_with_small_requests() -> None:
+    async def game() -> None:
+        both = Lanes()
+        both.bulk("b", "e", 1, b"9\n")
+        for number in range(3):
+            both.tag("common.1", b"%d\n" % number)
+            both.ask("b", f"sspin.{number}", 1, b"%d\n" % number)
+        both.sign("a\n")
+        kinds = [taken(both.take()).kind for _ in range(8)]
+        assert kinds[0] is Kind.SIGN
+        assert sorted(kinds[1:3]) == sorted(kinds[3:5]) == sorted(kinds[5:7]) == [Kind.CONVERT, Kind.TAG]
+        assert kinds[7] is Kind.CONVERT
+        assert both.take() is None
+
+    play(game)
+
+
+def test_a_look_up_and_a_signature_are_frames_of_their_own() -> None:
+    async def game() -> None:
+        both = Lanes()
+        signed, tagged = both.sign("the text\n"), both.tag("common.1", b"123456789018\n")
+        first, second = taken(both.take()), taken(both.take())
+        assert singles.read_sign(one(first.pack(5))) == "the text\n"
+        assert singles.read_tag(one(second.pack(6))) == singles.Tag("common.1", b"123456789018\n")
+        assert (first.count, second.count) == (0, 0), "no lines were converted"
+        for wrong in (frames.pack_answer(1, Answer(1, 0, 0, b"x\n", tag_of("x"))), pack(Kind.PONG, 1)):
+            for work in (first, second):
+                with pytest.raises(FrameError, match="not the answer to that question"):
+                    work.settle(one(wrong))
+        assert not signed.done() and not tagged.done()
+        first.settle(one(pack(Kind.SIGNED, 5, b"s" * 64)))
+        second.settle(one(singles.pack_tagged(6, Tagged(Status.OK, (tag_of("new"), tag_of("old"))))))
+        assert await signed == b"s" * 64
+        assert await tagged == Tagged(Status.OK, (tag_of("new"), tag_of("old")))
+
+    play(game)
+
+
+def test_a_checkpoint_that_is_refused_is_a_defect_to_callers() -> None:
+    async def game() -> None:
+        both = Lanes()
+        future = both.sign("a\n")
+        taken(both.take()).refused("checkpoint_refused")
+        with pytest.raises(CheckpointRefused) as caught:
+            await future
+        assert (caught.value.code, caught.value.status) == ("internal", 500)
+        assert b"checkpoint_refused" not in caught.value.body()
+
+    play(game)
+
+
+def test_nobody_waits_for_what_was_given_up() -> None:
+    async def game() -> None:
+        both = Lanes()
+        given_up: list[asyncio.Future[Any]] = [both.sign("a\n"), both.tag("c", b"1\n"), both.bulk("b", "e", 1, b"1\n")]
+        for future in given_up:
+            future.cancel()
+        assert both.take() is None
+
+    play(game)
+
+
+def test_an_order_that_no_frame_can_carry_is_refused_at_once() -> None:
+    async def game() -> None:
+        both = Lanes()
+        for ask in (both.ask, both.bulk):
+            with pytest.raises(Problem) as caught:
+                ask("b", "e", 1, b"1\n", bytes(MAX_ORDER_BYTES + 1))
+            assert (caught.value.code, caught.value.status) == ("order_invalid", 403)
+            ask("b", "e", 1, b"1\n", bytes(MAX_ORDER_BYTES))
+            taken(both.take()).pack(1)
 
     play(game)
 
@@ -224,17 +366,22 @@ def test_small_requests_go_before_bulk_frames() -> None:
 def test_after_an_engine_died_requests_are_tried_once_more_each_alone() -> None:
     async def game() -> None:
         both = Lanes()
-        futures = [both.ask("b", "e", 1, b"%d\n" % number) for number in range(3)]
-        large = both.bulk("b", "e", 1, b"9\n")
-        work = [both.take(), both.take()]
-        both.put_back([item for item in work if item], "engine_lost")
-        again = [both.take() for _ in range(4)]
-        assert [item.lines for item in again if item] == [b"0\n", b"1\n", b"2\n", b"9\n"]
-        assert again[0] is not None
-        again[0].answered(Answer(1, 0, 0, b"x\n"))
-        both.put_back([item for item in again[1:] if item], "token_unavailable")
+        futures = [both.ask("b", "e", 1, b"%d\n" % number, b"order") for number in range(3)]
+        large = both.bulk("b", "e", 1, b"9\n", b"another")
+        work = [taken(both.take()), taken(both.take())]
+        both.put_back(work, "engine_lost")
+        again = [taken(both.take()) for _ in range(4)]
+        asked = [frames.read_convert(one(item.pack(1))) for item in again]
+        assert [(question.lines, question.order) for question in asked] == [
+            (b"0\n", b"order"),
+            (b"1\n", b"order"),
+            (b"2\n", b"order"),
+            (b"9\n", b"another"),
+        ]
+        again[0].settle(one(frames.pack_answer(1, Answer(1, 0, 0, b"x\n", tag_of("x")))))
+        both.put_back(again[1:], "token_unavailable")
         assert both.take() is None, "not a third time"
-        assert await futures[0] == ["x"]
+        assert await futures[0] == Part(["x"], tag_of("x"))
         for future in (*futures[1:], large):
             with pytest.raises(Problem) as caught:
                 await future
@@ -243,23 +390,42 @@ def test_after_an_engine_died_requests_are_tried_once_more_each_alone() -> None:
     play(game)
 
 
-def test_both_lanes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "MOST_REQUESTS", 3)
-    monkeypatch.setattr(lanes, "MOST_FRAMES", 2)
-
+def test_look_ups_and_signatures_are_tried_once_more_too() -> None:
     async def game() -> None:
         both = Lanes()
-        waiting: list[asyncio.Future[Any]] = [both.ask("b", "e", 1, b"x\n") for _ in range(3)]
-        waiting += [both.bulk("b", "e", 1, b"x\n") for _ in range(2)]
-        for ask in (both.ask, both.bulk):
+        waiting: list[asyncio.Future[Any]] = [both.sign("1\n"), both.sign("2\n"), both.tag("c", b"1\n")]
+        work = [taken(both.take()) for _ in range(3)]
+        both.put_back(work, "engine_lost")
+        assert [taken(both.take()) for _ in range(3)] == work, "in their order"
+        both.put_back(work, "token_unavailable")
+        assert both.take() is None
+        assert [refusal(future) for future in waiting] == ["token_unavailable"] * 3
+
+    play(game)
+
+
+def test_all_lanes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    for bound, most in (("MOST_REQUESTS", 3), ("MOST_FRAMES", 2), ("MOST_LOOKUPS", 2), ("MOST_SIGNATURES", 1)):
+        monkeypatch.setattr(lanes, bound, most)
+
+    async def game() -> None:
+        all_of_them = Lanes()
+        asks: list[tuple[int, Callable[[], asyncio.Future[Any]]]] = [
+            (3, lambda: all_of_them.ask("b", "e", 1, b"x\n")),
+            (2, lambda: all_of_them.bulk("b", "e", 1, b"x\n")),
+            (2, lambda: all_of_them.tag("common.1", b"x\n")),
+            (1, lambda: all_of_them.sign("x\n")),
+        ]
+        waiting = [ask() for most, ask in asks for _ in range(most)]
+        for _, ask in asks:
             with pytest.raises(Problem) as caught:
-                ask("b", "e", 1, b"x\n")
+                ask()
             assert caught.value.code == "overloaded"
             assert caught.value.headers["Retry-After"] == "1"
-        both.refuse_all("token_unavailable")
-        codes = [getattr(future.exception(), "code", None) for future in waiting]
-        assert codes == ["token_unavailable"] * 5
-        both.ask("b", "e", 1, b"x\n")
+        all_of_them.refuse_all("token_unavailable")
+        assert [refusal(future) for future in waiting] == ["token_unavailable"] * 8
+        for _, ask in asks:
+            ask()
 
     play(game)
 

@@ -9,78 +9,17 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
 from appliance.engine import link as link_module
-from appliance.engine.frames import Answer, Failed
-from appliance.engine.link import EngineFailed, Link
+from appliance.engine.envelope import Kind, pack
+from appliance.engine.frames import Answer, pack_answer, pack_error
+from appliance.engine.link import Link
 from tests.daemonkit import alive, codes, wait_for
+from tests.enginekit import conversion, convert, lines, refused_start, with_engine
 from tests.world import World
-
-T = TypeVar("T")
-
-
-class Job:
-    """One frame of work; ``outcome`` is the answer or the code of the refusal."""
-
-    def __init__(self, source: str, target: str, numbers: list[str]) -> None:
-        self.source, self.target, self.count = source, target, len(numbers)
-        self.lines = "".join(number + "\n" for number in numbers).encode()
-        self.outcome: asyncio.Future[Answer | str] = asyncio.get_running_loop().create_future()
-
-    def answered(self, answer: Answer) -> None:
-        self.outcome.set_result(answer)
-
-    def refused(self, code: str) -> None:
-        self.outcome.set_result(code)
-
-
-async def start(world: World, deadline: float = 5.0) -> Link:
-    return await Link.start(world.config, deadline, lambda: None, lambda link, work: None)
-
-
-def with_engine(
-    world: World, work: Callable[[Link], Awaitable[T]], monkeypatch: pytest.MonkeyPatch, deadline: float = 5.0
-) -> T:
-    monkeypatch.setenv("SOFTHSM2_CONF", world.env["SOFTHSM2_CONF"])
-
-    async def main() -> T:
-        engine = await start(world, deadline)
-        try:
-            async with asyncio.timeout(30):
-                return await work(engine)
-        finally:
-            engine.kill("the test is over")
-            await engine.wait_end()
-
-    return asyncio.run(main())
-
-
-def refused_start(world: World, monkeypatch: pytest.MonkeyPatch) -> Failed:
-    monkeypatch.setenv("SOFTHSM2_CONF", world.env["SOFTHSM2_CONF"])
-
-    async def main() -> Failed:
-        with pytest.raises(EngineFailed) as caught:
-            await start(world)
-        return caught.value.failure
-
-    return asyncio.run(main())
-
-
-async def ask(engine: Link, source: str, target: str, numbers: list[str]) -> Answer | str:
-    job = Job(source, target, numbers)
-    engine.send(job)
-    return await job.outcome
-
-
-async def lines(engine: Link, source: str, target: str, numbers: list[str]) -> list[str]:
-    answer = await ask(engine, source, target, numbers)
-    assert isinstance(answer, Answer)
-    return answer.lines.decode().splitlines()
 
 
 def test_it_says_what_it_verified(rich: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,6 +33,7 @@ def test_it_says_what_it_verified(rich: World, monkeypatch: pytest.MonkeyPatch) 
         assert told["sspin.D.1"] == ("decrypt-only", False, True)
         assert told["sspin.D.2"] == ("active", True, True)
         assert "sspin.F.1" not in told
+        assert told["log.1"] == told["tag.1"] == ("active", True, True)
 
     with_engine(rich, work, monkeypatch)
 
@@ -117,10 +57,11 @@ def test_one_bad_line_fails_alone_in_a_small_and_in_a_large_frame(rich: World, m
         expected = await lines(engine, "sspin.B", "sspin.E", good)
         for size in (2, 100):
             asked = [*good[: size - 1], "", "x" * 300, "ABC98765XYZ", "abc98765xyz", good[size - 1]]
-            answer = await ask(engine, "sspin.B", "sspin.E", asked)
+            answer = await convert(engine, "sspin.B", "sspin.E", asked)
             assert isinstance(answer, Answer)
             failed = ["!malformed_number", "!malformed_number", "!unknown_number", "!malformed_number"]
             assert answer.lines.decode().splitlines() == [*expected[: size - 1], *failed, expected[size - 1]]
+            assert len(set(answer.tags[start : start + 16] for start in range(0, len(answer.tags), 16))) == size
             assert (answer.converted, answer.malformed, answer.unknown) == (size, 3, 1)
 
     with_engine(rich, work, monkeypatch)
@@ -137,6 +78,10 @@ REFUSALS = [
     ("sspin.A.2", "sspin.B.1", "unknown_generation"),
     ("sspin.Z", "sspin.B.1", "unknown_generation"),
     ("resident.1", "sspin.B.1", "unknown_generation"),
+    ("tag", "resident", "unknown_generation"),
+    ("tag.1", "resident", "unknown_generation"),
+    ("resident", "tag.1", "unknown_generation"),
+    ("log.1", "sspin.B.1", "unknown_generation"),
     ("sspin.A.1", "sspin.C.2", "generation_unusable"),
     ("sspin.C.2", "sspin.A.1", "generation_unusable"),
     ("sspin.A.1", "sspin.D.1", "generation_unusable"),
@@ -149,7 +94,7 @@ def test_it_refuses_by_itself_what_no_role_has(rich: World, monkeypatch: pytest.
 
     async def work(engine: Link) -> None:
         for source, target, code in REFUSALS:
-            assert await ask(engine, source, target, ["ABC98765XYZ"]) == code, (source, target)
+            assert await convert(engine, source, target, ["ABC98765XYZ"]) == code, (source, target)
         assert await lines(engine, "sspin.D.1", "sspin.D.2", ["?"]) == ["!malformed_number"], "it serves on"
 
     with_engine(rich, work, monkeypatch)
@@ -166,7 +111,7 @@ def test_it_ends_when_the_socket_is_closed(rich: World, monkeypatch: pytest.Monk
 
 def test_it_answers_what_it_has_before_it_ends(rich: World, monkeypatch: pytest.MonkeyPatch) -> None:
     async def work(engine: Link) -> None:
-        job = Job("resident", "sspin.B", codes(8_192))
+        job = conversion("resident", "sspin.B", codes(8_192))
         engine.send(job)
         engine.close()
         assert isinstance(await job.outcome, Answer)
@@ -187,9 +132,32 @@ def test_signals_are_for_the_daemon(rich: World, monkeypatch: pytest.MonkeyPatch
 
 def test_one_that_broke_the_protocol_is_killed(rich: World, monkeypatch: pytest.MonkeyPatch) -> None:
     async def work(engine: Link) -> None:
-        engine.data_received(b"KF\x01\x04" + bytes(8) + bytes(4))  # an answer to a question that nobody asked
+        engine.data_received(b"KF\x02\x04" + bytes(8) + bytes(4))  # an answer to a question that nobody asked
         assert "broke the protocol: frame ANSWER: answers a question that was not asked" in await engine.wait_end()
         assert not alive(engine.hello.pid)
+
+    with_engine(rich, work, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (pack(Kind.SIGNED, 1, bytes(64)), "frame SIGNED: not the answer to that question"),
+        (pack_error(1, "checkpoint_refused"), "frame ERROR: an unknown code"),
+        (pack_answer(1, Answer(1, 0, 0, b"ABC98765XYZ\n")), "frame ANSWER: not one tag for each converted number"),
+    ],
+    ids=["another kind", "another question's code", "no tags"],
+)
+def test_an_answer_to_another_question_is_no_answer(
+    rich: World, monkeypatch: pytest.MonkeyPatch, frame: bytes, said: str
+) -> None:
+    async def work(engine: Link) -> None:
+        os.kill(engine.hello.pid, signal.SIGSTOP)
+        question = conversion("sspin.A", "sspin.B", ["ABC98765XYZ"])
+        engine.send(question)
+        engine.data_received(frame)
+        assert await engine.wait_end() == f"broke the protocol: {said}"
+        assert not question.outcome.done(), "it can be asked again elsewhere"
 
     with_engine(rich, work, monkeypatch)
 
@@ -197,7 +165,7 @@ def test_one_that_broke_the_protocol_is_killed(rich: World, monkeypatch: pytest.
 def test_a_hung_one_is_killed_at_its_deadline(rich: World, monkeypatch: pytest.MonkeyPatch) -> None:
     async def work(engine: Link) -> None:
         os.kill(engine.hello.pid, signal.SIGSTOP)
-        engine.send(Job("sspin.A", "sspin.B", ["?"]))
+        engine.send(conversion("sspin.A", "sspin.B", ["?"]))
         begin = asyncio.get_running_loop().time()
         assert await engine.wait_end() == "gave no answer for 0.5 s"
         assert 0.4 < asyncio.get_running_loop().time() - begin < 2
@@ -261,14 +229,26 @@ with Token.open(Path(module), label=None, serial=serial, pin=sys.stdin.read(), w
 """
 
 
-def test_a_key_that_is_gone_refuses_the_whole_engine(small: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("domain", ["sspin.A", "tag", "log"])
+def test_a_key_that_is_gone_refuses_the_whole_engine(
+    small: World, monkeypatch: pytest.MonkeyPatch, domain: str
+) -> None:
     state = small.state()
-    key = state.keys[state.current["sspin.A"]]
+    key = state.keys[state.current[domain]]
     destroy = [sys.executable, "-c", DESTROY, str(small.module), state.token_serial, key.key_id.hex()]
     subprocess.run(destroy, env=small.env, input=small.pin, text=True, check=True, timeout=60)
     failed = refused_start(small, monkeypatch)
     assert (failed.reason, failed.exit_code) == ("keys", 5)
     assert key.key_id.hex() in failed.message
+
+
+def test_a_ledger_without_a_log_key_in_use_is_not_served(small: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    small.ceremony(["suspend log.1"])
+    small.pin_file.unlink()  # it is refused before the PIN is read
+    failed = refused_start(small, monkeypatch)
+    assert (failed.reason, failed.exit_code) == ("ledger", 4)
+    assert failed.message == "the ledger has no active log key: no checkpoint of the audit log could be signed"
+    assert failed.hint == "keyceremony plan keys 'generate log' 'activate log.2'"
 
 
 def newest(world: World) -> list[Path]:

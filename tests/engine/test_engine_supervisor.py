@@ -9,7 +9,8 @@ from typing import Any, cast
 import pytest
 
 from appliance.engine import supervisor
-from appliance.engine.frames import Answer, Failed, Hello, Reason, TokenFact
+from appliance.engine.envelope import Frame, Kind
+from appliance.engine.frames import Failed, Hello, Reason, TokenFact
 from appliance.engine.link import EngineFailed, Link, Work, defect
 from appliance.engine.supervisor import LedgerMoved, Supervisor, pause
 
@@ -118,11 +119,13 @@ class Yard:
 class Job:
     """Work that notes what became of it."""
 
-    source = target = "x"
+    kind = Kind.CONVERT
     count = 1
-    lines = b"x\n"
 
-    def answered(self, answer: Answer) -> None:
+    def pack(self, request: int) -> bytes:
+        raise AssertionError("no engine here reads")
+
+    def settle(self, frame: Frame) -> None:
         raise AssertionError("no engine here answers")
 
     def refused(self, code: str) -> None:

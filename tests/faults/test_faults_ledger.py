@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from appliance.engine import frames
+from appliance.engine import envelope, frames
 from appliance.ledger import canonical, chain, cms
 from appliance.ledger.plan import Plan
 from appliance.ledger.roster import Person, encode_certificate
@@ -55,7 +55,7 @@ class Copy:
         """``keyceremony verify`` on the copy."""
         return self.world.keyceremony("verify", "--ledger", str(self.ledger), "--anchor", self.anchor)
 
-    def start_engine(self) -> tuple[int, frames.Frame]:
+    def start_engine(self) -> tuple[int, envelope.Frame]:
         """Start the engine alone (no daemon that could refuse first): exit code and its first frame."""
         text = self.world.config.read_text(encoding="utf-8").replace(self.world.anchor, self.anchor)
         for entry in ("pin", "ledger", "state", "audit"):
@@ -71,8 +71,8 @@ class Copy:
                     [*command, str(theirs.fileno())], env=self.world.env, pass_fds=[theirs.fileno()], cwd=PROJECT
                 )
             ours.settimeout(30)
-            reader = frames.FrameReader()
-            read: list[frames.Frame] = []
+            reader = envelope.FrameReader()
+            read: list[envelope.Frame] = []
             while not read and (data := ours.recv(65536)):
                 read = list(reader.feed(data))
         return engine.wait(timeout=30), read[0]
@@ -187,7 +187,7 @@ def test_the_untouched_copy_is_accepted(copy: Copy) -> None:
     """So that what follows is refused for what was done to it, and for nothing else."""
     assert copy.verify().returncode == 0
     code, frame = copy.start_engine()
-    assert (code, frame.kind) == (0, frames.Kind.HELLO)
+    assert (code, frame.kind) == (0, envelope.Kind.HELLO)
 
 
 @pytest.mark.parametrize("name", TAMPERINGS)
@@ -200,7 +200,7 @@ def test_tampering_is_refused_by_verify_and_by_the_engine(copy: Copy, name: str)
     said = next(line for line in verified.stderr.splitlines() if line.startswith("error: "))
     assert file in said and reason in said, said
     code, frame = copy.start_engine()
-    assert (code, frame.kind) == (4, frames.Kind.FAILED)
+    assert (code, frame.kind) == (4, envelope.Kind.FAILED)
     failed = frames.read_record(frame, frames.Failed)
     assert failed.reason == "ledger"
     assert f"error: {failed.message}" == said

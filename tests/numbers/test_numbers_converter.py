@@ -134,6 +134,22 @@ def test_a_number_too_large_for_its_parent_is_unknown(converter: Converter, sour
             assert answer == Converted(b"!unknown_number\n" * count, 0, 0, count)
 
 
+def test_a_number_refused_by_one_parent_stays_refused_at_the_next() -> None:
+    """In columns it goes on as 0, and the 0 of this tree's sPIN is somebody's; others fail at the second parent."""
+    tree = [Domain("resident", Format(DECIMAL, 17), None), Domain("spin", SPIN, "resident")]
+    tree.append(Domain("sspin.Dec", Format(DECIMAL, 18), "spin"))
+    converter = make_converter(make_state({"spin.1": None, "sspin.Dec.1": "spin.1"}, domains=tree))
+    assert converter.convert_value(gen("spin.1"), None, 0) is not None
+    nobodys = [value for value in range(1, 30) if converter.convert_value(gen("spin.1"), None, value) is None]
+    assert nobodys
+    ff1 = FF1(software_aes(key_of(gen("sspin.Dec.1"))), 10, b"sspin.Dec")
+    lines = []
+    for value in (SPIN.size, SPIN.size + 1, *nobodys, SPIN.size + 2):
+        lines.append("".join(map(str, ff1.encrypt([int(digit) for digit in f"{value:018d}"]))))
+    answer = converter.convert_lines(gen("sspin.Dec.1"), None, "\n".join(lines).encode())
+    assert answer == Converted(b"!unknown_number\n" * len(lines), 0, 0, len(lines))
+
+
 def test_rekeying_one_domain(converter: Converter) -> None:
     """sspin.B.1 → sspin.B.2 (same sPIN generation) and → sspin.B.3 (another), and back."""
     old = converter.convert_lines(None, gen("sspin.B.1"), random_codes(100)).text
