@@ -10,12 +10,14 @@ from appliance.hubkit.errors import (
     AnswerTimeout,
     ConnectionLost,
     DaemonUnreachable,
+    HistoryUnproven,
     HubkitError,
     NumberRefused,
     ProtocolError,
     Refused,
     StreamBroken,
 )
+from appliance.hubkit.history import History, PastConversion, verify_history
 from appliance.hubkit.wire import Conversion, Converted, Failed, Result, Retry
 
 __all__ = [
@@ -26,11 +28,15 @@ __all__ = [
     "Converted",
     "DaemonUnreachable",
     "Failed",
+    "History",
+    "HistoryUnproven",
     "HubkitError",
     "NumberRefused",
+    "PastConversion",
     "ProtocolError",
     "Refused",
     "Result",
     "Retry",
     "StreamBroken",
+    "verify_history",
 ]

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import aiohttp
 
+from appliance.hubkit import history as histories
 from appliance.hubkit import transport, wire
 from appliance.hubkit.errors import (
     AnswerTimeout,
@@ -25,6 +26,7 @@ from appliance.hubkit.errors import (
     ProtocolError,
     Refused,
 )
+from appliance.hubkit.history import History
 from appliance.hubkit.lines import Incoming, Lines, Outgoing, results
 from appliance.hubkit.wire import Conversion, Failed, Result, Retry
 
@@ -69,23 +71,26 @@ class AsyncClient:
             self._session = None
 
     async def convert(
-        self, source: str, target: str, numbers: Sequence[str], *, purpose: str, reference: str
+        self, source: str, target: str, numbers: Sequence[str], *, purpose: str, reference: str, order: bytes = b""
     ) -> Conversion:
         """Convert some numbers; see `appliance.hubkit.client.Client.convert`."""
         asked = wire.listed(numbers)
-        body = wire.question(source, target, asked, purpose, reference)
+        body = wire.question(source, target, asked, purpose, reference, order)
         return wire.answer(await self._ask("POST", wire.CONVERT, body), source, target, len(asked))
 
-    async def convert_one(self, source: str, target: str, number: str, *, purpose: str, reference: str) -> str:
+    async def convert_one(
+        self, source: str, target: str, number: str, *, purpose: str, reference: str, order: bytes = b""
+    ) -> str:
         """Convert one number; see `appliance.hubkit.client.Client.convert_one`."""
-        result = (await self.convert(source, target, [number], purpose=purpose, reference=reference)).results[0]
+        answer = await self.convert(source, target, [number], purpose=purpose, reference=reference, order=order)
+        result = answer.results[0]
         if isinstance(result, Failed):
             raise NumberRefused(result.code)
         return result.number
 
     @asynccontextmanager
     async def convert_stream(
-        self, source: str, target: str, lines: Lines, *, purpose: str, reference: str
+        self, source: str, target: str, lines: Lines, *, purpose: str, reference: str, order: bytes = b""
     ) -> AsyncIterator[AsyncConvertedStream]:
         """``async with client.convert_stream(…) as stream: async for result in stream``.
 
@@ -93,11 +98,12 @@ class AsyncClient:
         """
         outgoing = Outgoing(lines)
         body = _Watched(outgoing)
+        headers = {"Content-Type": wire.TEXT, **({wire.ORDER_HEADER: wire.order_text(order)} if order else {})}
         with _translating(body):
             response = await self._open().post(
                 _BASE + wire.stream_target(source, target, purpose, reference),
                 data=body,
-                headers={"Content-Type": wire.TEXT},
+                headers=headers,
                 timeout=aiohttp.ClientTimeout(total=None, sock_read=self._timeout + wire.RATE_WAIT),
             )
         try:
@@ -107,6 +113,13 @@ class AsyncClient:
             yield AsyncConvertedStream(response, outgoing, body, source, target)
         finally:
             response.close()
+
+    async def history(
+        self, source: str, number: str, *, reference: str, limit: int = 100, before: int | None = None
+    ) -> History:
+        """One person's conversions; see `appliance.hubkit.client.Client.history`."""
+        body = histories.question(source, number, reference, limit, before)
+        return histories.answer(await self._ask("POST", histories.PATH, body), source)
 
     async def domains(self) -> Any:
         """The domains, their formats, generations and states (``GET /v1/domains``)."""

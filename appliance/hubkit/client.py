@@ -16,8 +16,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+from appliance.hubkit import history as histories
 from appliance.hubkit import transport, wire
 from appliance.hubkit.errors import AnswerTimeout, ConnectionLost, DaemonUnreachable, NumberRefused, Refused
+from appliance.hubkit.history import History
 from appliance.hubkit.lines import Incoming, Outgoing, results
 from appliance.hubkit.wire import Conversion, Failed, Result, Retry
 
@@ -41,32 +43,45 @@ class Client:
         self._lock = threading.Lock()
         self._sock: socket.socket | None = None
 
-    def convert(self, source: str, target: str, numbers: Sequence[str], *, purpose: str, reference: str) -> Conversion:
+    def convert(
+        self, source: str, target: str, numbers: Sequence[str], *, purpose: str, reference: str, order: bytes = b""
+    ) -> Conversion:
         """Convert some numbers; ``results[i]`` belongs to ``numbers[i]``, one bad number fails alone.
 
         ``source`` and ``target`` are domains (``sspin.B``, its current generation) or generations (``sspin.B.1``).
+        ``order``: the disclosure order (CMS, DER) that it is done under; empty for none.
 
         Raises:
             Refused: the daemon refused the request as a whole (policy, limits, not ready).
             DaemonUnreachable, ConnectionLost, AnswerTimeout, ProtocolError: no usable answer.
         """
         asked = wire.listed(numbers)
-        body = wire.question(source, target, asked, purpose, reference)
+        body = wire.question(source, target, asked, purpose, reference, order)
         return wire.answer(self._ask("POST", wire.CONVERT, body), source, target, len(asked))
 
-    def convert_one(self, source: str, target: str, number: str, *, purpose: str, reference: str) -> str:
+    def convert_one(
+        self, source: str, target: str, number: str, *, purpose: str, reference: str, order: bytes = b""
+    ) -> str:
         """Convert one number.
 
         Raises:
             NumberRefused: it was not converted; ``code`` says why. Otherwise as `convert`.
         """
-        result = self.convert(source, target, [number], purpose=purpose, reference=reference).results[0]
+        answer = self.convert(source, target, [number], purpose=purpose, reference=reference, order=order)
+        result = answer.results[0]
         if isinstance(result, Failed):
             raise NumberRefused(result.code)
         return result.number
 
     def convert_stream(
-        self, source: str, target: str, lines: Iterable[str] | BinaryIO, *, purpose: str, reference: str
+        self,
+        source: str,
+        target: str,
+        lines: Iterable[str] | BinaryIO,
+        *,
+        purpose: str,
+        reference: str,
+        order: bytes = b"",
     ) -> ConvertedStream:
         """Convert any amount in constant memory: an iterator over results in the lines' order.
 
@@ -77,11 +92,10 @@ class Client:
             Refused: before the first result. From the iterator: `StreamBroken`, `AnswerTimeout`, `ProtocolError`.
         """
         outgoing = Outgoing(lines)
-        request = transport.head(
-            "POST",
-            wire.stream_target(source, target, purpose, reference),
-            {"Content-Type": wire.TEXT, "Transfer-Encoding": "chunked", "Connection": "close"},
-        )
+        headers = {"Content-Type": wire.TEXT, "Transfer-Encoding": "chunked", "Connection": "close"}
+        if order:
+            headers[wire.ORDER_HEADER] = wire.order_text(order)
+        request = transport.head("POST", wire.stream_target(source, target, purpose, reference), headers)
         sock = transport.connect(self._path, self._timeout)
         duplex = transport.Duplex(sock, request, iter(outgoing), self._timeout + wire.RATE_WAIT)
         try:
@@ -89,6 +103,35 @@ class Client:
         except BaseException:
             duplex.close()
             raise
+
+    def history(
+        self, source: str, number: str, *, reference: str, limit: int = 100, before: int | None = None
+    ) -> History:
+        """One person's conversions, the newest first, by a number of theirs; check it with `verify_history`.
+
+        ``before``: only records with a lower number, to go on where an answer ended (its own ``before``).
+
+        Raises:
+            Refused: the role may not ask, or the number is malformed or unknown. Otherwise as `convert`.
+        """
+        body = histories.question(source, number, reference, limit, before)
+        return histories.answer(self._ask("POST", histories.PATH, body), source)
+
+    def log_piece(self, path: str) -> bytes:
+        """A piece of the log, such as ``checkpoint`` or ``tile/0/000.p/5`` (``GET /v1/log/…``).
+
+        Raises:
+            Refused: not_found, gone (older than the retention). Otherwise as `convert`.
+        """
+        return self._ask("GET", f"{wire.LOG}/{path}")
+
+    def cosign(self, note: bytes) -> tuple[int, tuple[str, ...]]:
+        """Hand in cosignatures on a checkpoint: the size that they are for, and whose were accepted.
+
+        Raises:
+            Refused: a signature is not one of the policy's witnesses. Otherwise as `convert`.
+        """
+        return wire.accepted(self._ask("POST", f"{wire.LOG}/cosignatures", note, wire.TEXT))
 
     def domains(self) -> Any:
         """The domains, their formats, generations and states (``GET /v1/domains``)."""
@@ -116,8 +159,8 @@ class Client:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
-    def _ask(self, method: str, target: str, body: bytes = b"") -> bytes:
-        headers = {"Content-Type": wire.JSON, "Content-Length": str(len(body))} if method == "POST" else {}
+    def _ask(self, method: str, target: str, body: bytes = b"", kind: str = wire.JSON) -> bytes:
+        headers = {"Content-Type": kind, "Content-Length": str(len(body))} if method == "POST" else {}
         request = transport.head(method, target, headers) + body
         attempt = 1
         while True:

@@ -62,6 +62,10 @@ class NumberRefused(HubkitError):
         self.code = code
 
 
+class HistoryUnproven(HubkitError):
+    """A history's proofs do not show that its records are in the log that the checkpoint vouches for."""
+
+
 class StreamBroken(HubkitError):
     """A stream ended early: the first ``lines`` answers are good, the rest never came.
 

@@ -6,6 +6,7 @@ took the results of another request for its own would hand out wrong people.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,8 +17,10 @@ import msgspec
 from appliance.hubkit.errors import DaemonUnreachable, ProtocolError, Refused
 
 CONVERT = "/v1/convert"
+LOG = "/v1/log"
 JSON = "application/json"
 TEXT = "text/plain"
+ORDER_HEADER = "Kagimori-Order"
 SOURCE_HEADER = "Kagimori-Source"
 TARGET_HEADER = "Kagimori-Target"
 RATE_WAIT = 60.0  # seconds; limits are per minute
@@ -77,12 +80,13 @@ class Retry:
         return wait
 
 
-class _Question(msgspec.Struct, frozen=True):
+class _Question(msgspec.Struct, frozen=True, omit_defaults=True):
     source: str
     target: str
     purpose: str
     reference: str
     numbers: Sequence[str]
+    order: str | None = None
 
 
 class _Result(msgspec.Struct, frozen=True):
@@ -95,6 +99,11 @@ class _Answer(msgspec.Struct, frozen=True):
     target: str
     record: int
     results: list[_Result]
+
+
+class _Accepted(msgspec.Struct, frozen=True):
+    size: int
+    accepted: tuple[str, ...]
 
 
 class _Problem(msgspec.Struct, frozen=True):
@@ -114,9 +123,17 @@ def listed(numbers: Iterable[str]) -> list[str]:
     return list(numbers)
 
 
-def question(source: str, target: str, numbers: Sequence[str], purpose: str, reference: str) -> bytes:
-    """The JSON body of ``POST /v1/convert``."""
-    return msgspec.json.encode(_Question(source, target, purpose, reference, numbers))
+def question(
+    source: str, target: str, numbers: Sequence[str], purpose: str, reference: str, order: bytes = b""
+) -> bytes:
+    """The JSON body of ``POST /v1/convert``; ``order``: a disclosure order (CMS, DER), empty for none."""
+    asked = _Question(source, target, purpose, reference, numbers, order_text(order) if order else None)
+    return msgspec.json.encode(asked)
+
+
+def order_text(order: bytes) -> str:
+    """A disclosure order as a request carries it."""
+    return b64encode(order).decode("ascii")
 
 
 def stream_target(source: str, target: str, purpose: str, reference: str) -> str:
@@ -176,6 +193,19 @@ def problem(status: int, headers: Mapping[str, str], body: bytes) -> Refused | P
 
 def _seconds(text: str | None) -> float | None:
     return float(text) if text is not None and text.isascii() and text.isdigit() else None
+
+
+def accepted(body: bytes) -> tuple[int, tuple[str, ...]]:
+    """The size and the names in an answer to cosignatures.
+
+    Raises:
+        ProtocolError: not JSON of the promised shape.
+    """
+    try:
+        said = msgspec.json.decode(body, type=_Accepted)
+    except msgspec.DecodeError as error:
+        raise ProtocolError(f"the answer does not say what was accepted: {error}") from None
+    return said.size, said.accepted
 
 
 def document(body: bytes) -> Any:

@@ -1,0 +1,1 @@
+"""The commands of ``appliance oversight``, a file each; nothing imports them but the group."""

@@ -1,0 +1,1 @@
+"""Verifying an exported copy offline: every record, tile, signature and ledger entry, and how they go together."""
