@@ -25,6 +25,7 @@ Role = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,31}\Z")]
 Label = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
 CredentialName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")]
 TrustAnchor = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+LogName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}\Z")]
 UserId = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 2)]
 
 
@@ -87,9 +88,11 @@ class StateSection(_Section, frozen=True):
 
 
 class AuditSection(_Section, frozen=True):
-    """``[audit]``: folder of the audit records."""
+    """``[audit]``: folder of the audit log, its name (one for each appliance), and days after which records go."""
 
     directory: Path
+    name: LogName = "main"
+    retention_days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] = 2_557
 
 
 class EngineSection(_Section, frozen=True):
@@ -117,6 +120,11 @@ class Configuration(_Section, frozen=True):
     audit: AuditSection
     engine: EngineSection = EngineSection()
     sockets: tuple[SocketSection, ...] = msgspec.field(default=(), name="socket")
+
+    @property
+    def origin(self) -> str:
+        """The log's name in its checkpoints (C2SP tlog-checkpoint, origin line)."""
+        return f"kagimori/log/{self.ledger.trust_anchor[:16]}/{self.audit.name}"
 
 
 def load(path: Path) -> Configuration:

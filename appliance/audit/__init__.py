@@ -1,1 +1,1 @@
-"""The audit store: what was converted or refused, for whom and why; durable before it is answered."""
+"""The audit log: what was converted or refused, for whom and why; durable before it is answered."""

@@ -3,7 +3,9 @@
 `GroupCommit.append` gives a future that is done only when the record is on the disk; the daemon
 answers nothing before. The disk work is done in a thread of its own, one group at a time, so the
 event loop never waits for a disk. When a write fails, everything in the group fails, further records
-are refused at once, and a probe (itself a record) tries until writing works again.
+are refused at once, and a probe (itself a record) tries until writing works again. On a full disk the
+log's reserve is given up, so that the loss is recorded at once, and the stop if there is one; the probe
+takes the reserve again first.
 """
 
 from __future__ import annotations
@@ -11,109 +13,214 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
+from typing import NamedTuple
 
-from appliance.audit import records
+from appliance.audit.entries import Item
 from appliance.audit.errors import AuditUnavailable
-from appliance.audit.store import AuditStore
+from appliance.audit.log import AuditLog
+from appliance.audit.records import AuditLost, AuditRegained, Record, Stop
+from appliance.audit.reserve import FULL
+from appliance.errors import KagimoriError
 
 PROBE_SECONDS = 0.5
-LARGEST_GROUP = 4_096
+LARGEST_GROUP = 4_096  # records
+MOST_BYTES = 16 << 20  # subject tags of a group, unless one record has more
 
-_Waiting = tuple[records.Record, "asyncio.Future[int]"]
+_Waiting = tuple[Item, "asyncio.Future[int]"]
+
+
+class _Group(NamedTuple):
+    """What the thread is to write; a ``probe`` is one record, and needs the reserve to be taken first."""
+
+    waiting: list[_Waiting]
+    probe: bool
+
+
+class _Outcome(NamedTuple):
+    """How that went: so many records are durable, from ``first`` on; ``failure`` is why not all are."""
+
+    group: _Group
+    first: int
+    written: int
+    failure: str | None
+    condemned: str | None
 
 
 class GroupCommit:
-    """The only writer of an `AuditStore` while the daemon runs. Use it from the event loop's thread.
+    """The only writer of an `AuditLog` while the daemon runs. Use it from the event loop's thread.
 
     ``on_change`` is told when writing stops working (with the reason) and when it works again (None).
+    ``on_written`` is called in the writer's thread with the first number and the items of each group that is durable;
+    if it fails, the group is answered all the same, and nothing more is written: see `condemn`.
     """
 
-    def __init__(self, store: AuditStore) -> None:
+    def __init__(
+        self, log: AuditLog, *, on_written: Callable[[int, Sequence[Item]], None] = lambda first, items: None
+    ) -> None:
         self.available = True
         self.on_change: Callable[[str | None], None] = lambda trouble: None
-        self.records = store.next_record - 1
-        self._store = store
+        self.on_written = on_written
+        self._log = log
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Waiting] = []
-        self._busy = False
+        self._busy = self._probing = self._condemned = False
         self._lost = 0
-        self._groups: SimpleQueue[list[_Waiting] | None] = SimpleQueue()
+        self._groups: SimpleQueue[_Group | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
         self._thread.start()
 
-    def append(self, record: records.Record) -> asyncio.Future[int]:
-        """Queue a record; the future gives its number once it is durable.
+    @property
+    def records(self) -> int:
+        """How many records are durable."""
+        return self._log.size
+
+    def append(self, record: Record, tags: bytes = b"", tag_key: str | None = None) -> asyncio.Future[int]:
+        """Queue a record, with the subject tags of its numbers; the future gives its number once it is durable.
+
+        While writing does not work, a `Stop` is tried all the same.
 
         Raises (from the future):
             AuditUnavailable: it could not be written.
         """
         future: asyncio.Future[int] = self._loop.create_future()
-        if not self.available:
+        if not self.available and not isinstance(record, Stop):
             self._lost += 1
             future.set_exception(_unavailable())
             return future
-        self._put(record, future)
-        return future
-
-    def _put(self, record: records.Record, future: asyncio.Future[int]) -> None:
         if not self._waiting and not self._busy:
             self._loop.call_soon(self._send)
-        self._waiting.append((record, future))
+        self._waiting.append((Item(record, tags, tag_key), future))
+        return future
+
+    def condemn(self, reason: str) -> None:
+        """Stop for good: what was found makes the log unusable until somebody has looked at it."""
+        if not self._condemned:
+            self._condemned = True
+            self._lose(reason)
 
     def _send(self) -> None:
-        if self._busy or not self._waiting:
+        if self._busy:
             return
-        group, self._waiting = self._waiting[:LARGEST_GROUP], self._waiting[LARGEST_GROUP:]
+        if self._probing:
+            self._probing = False
+            future: asyncio.Future[int] = self._loop.create_future()
+            future.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._put(_Group([(Item(AuditRegained(lost=self._lost)), future)], probe=True))
+        elif self._waiting:
+            count = self._next_count()
+            group, self._waiting = self._waiting[:count], self._waiting[count:]
+            self._put(_Group(group, probe=False))
+
+    def _next_count(self) -> int:
+        """How many of the waiting records make the next group: at least one, not too many, not too large."""
+        size = 0
+        for count, (item, _) in enumerate(self._waiting[:LARGEST_GROUP], 1):
+            size += len(item.tags)
+            if size > MOST_BYTES:
+                return max(1, count - 1)
+        return min(len(self._waiting), LARGEST_GROUP)
+
+    def _put(self, group: _Group) -> None:
         self._busy = True
         self._groups.put(group)
 
     def _run(self) -> None:
         """The thread: write each group, report to the event loop."""
         while (group := self._groups.get()) is not None:
-            first = self._store.next_record
-            failure = None
-            try:
-                self._store.append(_render(group, first), len(group))
-            except OSError as error:
-                failure = error.strerror or type(error).__name__
-            except Exception as error:  # a dead writer thread would hang every request
-                failure = type(error).__name__
+            outcome = self._write(group)
             with contextlib.suppress(RuntimeError):  # the loop may be closed already
-                self._loop.call_soon_threadsafe(self._written, group, first, failure)
+                self._loop.call_soon_threadsafe(self._written, outcome)
 
-    def _written(self, group: list[_Waiting], first: int, failure: str | None) -> None:
+    def _write(self, group: _Group) -> _Outcome:
+        first, failure, full = self._log.next_record, None, False
+        items = [item for item, _ in group.waiting]
+        try:
+            if group.probe:
+                self._log.reserve.take()
+            self._log.append(items)
+        except OSError as error:
+            failure, full = error.strerror or type(error).__name__, error.errno in FULL
+        except KagimoriError as error:
+            failure = error.message
+        except Exception as error:  # a dead writer thread would hang every request
+            failure = type(error).__name__
+        written = self._log.next_record - first
+        condemned = self._tell(first, items[:written])
+        if full and self.available:
+            condemned = self._last_words(str(failure)) or condemned
+        return _Outcome(group, first, written, failure, condemned)
+
+    def _tell(self, first: int, items: list[Item]) -> str | None:
+        """Tell what is durable; why that failed, None if it did not."""
+        if not items:
+            return None
+        try:
+            self.on_written(first, items)
+        except Exception as error:
+            return error.message if isinstance(error, KagimoriError) else type(error).__name__
+        return None
+
+    def _last_words(self, reason: str) -> str | None:
+        """Record the loss into the space that was held in reserve; as `_tell`."""
+        lost = Item(AuditLost(reason=reason))
+        try:
+            self._log.reserve.give_up()
+            first = self._log.append([lost])
+        except Exception:  # somebody else took the space: nothing can be recorded
+            return None
+        return self._tell(first, [lost])
+
+    def _written(self, outcome: _Outcome) -> None:
         self._busy = False
-        if failure is not None:
-            self._fail(group, failure)
-            return
-        self.records = first + len(group) - 1
-        if not self.available:
-            self.available = True
-            self._lost -= sum(record.lost for record, _ in group if isinstance(record, records.AuditRegained))
-            self.on_change(None)
-        for number, (_, future) in enumerate(group, first):
+        group, written = outcome.group, outcome.written
+        for number, (_, future) in enumerate(group.waiting[:written], outcome.first):
             if not future.done():
                 future.set_result(number)
+        if outcome.condemned is not None:
+            self.condemn(outcome.condemned)
+        if outcome.failure is not None:
+            self._fail(group, written, outcome.failure)
+        elif group.probe:
+            self._regain(group)
         self._send()
 
-    def _fail(self, group: list[_Waiting], failure: str) -> None:
-        group, self._waiting = group + self._waiting, []
-        self._lost += sum(not isinstance(record, records.AuditRegained) for record, _ in group)
-        for _, future in group:
+    def _regain(self, group: _Group) -> None:
+        record = group.waiting[0][0].record
+        self._lost -= record.lost if isinstance(record, AuditRegained) else 0
+        if not self._condemned:
+            self.available = True
+            self.on_change(None)
+
+    def _fail(self, group: _Group, written: int, failure: str) -> None:
+        """Refuse what was not written. As long as writing does not work, one probe follows another."""
+        if group.probe or self.available:
+            self._loop.call_later(PROBE_SECONDS, self._probe)
+        if self.available:
+            self._waiting = group.waiting[written:] + self._waiting
+            self._lose(failure)
+        else:
+            self._refuse(group.waiting[written:])
+
+    def _lose(self, reason: str) -> None:
+        """Refuse what waits, except a stop: there may be room for that one record."""
+        waiting, self._waiting = self._waiting, []
+        self._waiting = [one for one in waiting if isinstance(one[0].record, Stop)]
+        self._refuse([one for one in waiting if not isinstance(one[0].record, Stop)])
+        self.available = False
+        self.on_change(reason)
+
+    def _refuse(self, waiting: list[_Waiting]) -> None:
+        self._lost += sum(not isinstance(item.record, AuditRegained) for item, _ in waiting)
+        for _, future in waiting:
             if not future.done():
                 future.set_exception(_unavailable())
-        if self.available:
-            self.available = False
-            self.on_change(failure)
-        self._loop.call_later(PROBE_SECONDS, self._probe)
 
     def _probe(self) -> None:
-        future: asyncio.Future[int] = self._loop.create_future()
-        future.add_done_callback(lambda done: done.cancelled() or done.exception())
-        self._put(records.AuditRegained(lost=self._lost), future)
+        if not self._condemned:
+            self._probing = True
+            self._send()
 
     async def close(self, seconds: float) -> None:
         """Wait (at most that long) for what is queued, and end the thread."""
@@ -122,17 +229,6 @@ class GroupCommit:
             await asyncio.sleep(0.005)
         self._groups.put(None)
         await asyncio.to_thread(self._thread.join, max(0.0, deadline - self._loop.time()))
-
-
-def _render(group: list[_Waiting], first: int) -> bytes:
-    time = datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
-    lines = []
-    for number, (record, _) in enumerate(group, first):
-        record.record = number
-        record.time = time
-        lines.append(records.encode(record))
-    lines.append(b"")
-    return b"\n".join(lines)
 
 
 def _unavailable() -> AuditUnavailable:

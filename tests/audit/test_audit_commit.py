@@ -3,41 +3,59 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from auditkit import SEGMENT, SmallDisk, conversion, open_log, tag
 
+from appliance.audit import commit as module
 from appliance.audit import records
 from appliance.audit.commit import GroupCommit
-from appliance.audit.errors import AuditUnavailable
-from appliance.audit.store import FILE_NAME, AuditStore
+from appliance.audit.entries import Item
+from appliance.audit.errors import AuditUnavailable, AuditUnusable
+from appliance.audit.reserve import BYTES
+
+Work = Callable[[GroupCommit], Coroutine[Any, Any, None]]
 
 
-def run(directory: Path, work: Callable[[GroupCommit], Coroutine[Any, Any, None]]) -> None:
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PROBE_SECONDS", 0.1)
+
+
+def run(directory: Path, work: Work, told: Callable[[int, Sequence[Item]], None] = lambda first, items: None) -> None:
     async def main() -> None:
-        store = AuditStore.open(directory)
-        commit = GroupCommit(store)
+        log = open_log(directory)
+        commit = GroupCommit(log, on_written=told)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(30):
                 await work(commit)
         finally:
             await commit.close(5)
-            store.close()
+            log.close()
 
     asyncio.run(main())
 
 
-def on_disk(directory: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (directory / FILE_NAME).read_text("utf-8").splitlines()]
+def on_disk(directory: Path) -> list[records.Record]:
+    log = open_log(directory)
+    try:
+        return [records.decode(entry) for _, entry, _ in log.read(1)]
+    finally:
+        log.close()
 
 
-def stop(reason: str) -> records.Stop:
-    return records.Stop(reason=reason)
+def reason(text: str) -> records.Record:
+    """Any record but a stop, which is special."""
+    return records.LedgerRefused(reason=text)
+
+
+def said(found: list[records.Record]) -> list[str]:
+    return [getattr(record, "reason", type(record).__name__) for record in found]
 
 
 class Disk:
@@ -48,7 +66,7 @@ class Disk:
         self.go = threading.Event()
         self.go.set()
         self.reached = threading.Event()
-        self.broken = False
+        self.error: OSError | None = None
         self._real = os.fdatasync
         monkeypatch.setattr(os, "fdatasync", self._sync)
 
@@ -56,21 +74,26 @@ class Disk:
         self.calls += 1
         self.reached.set()
         assert self.go.wait(10)
-        if self.broken:
-            raise OSError(28, "No space left on device")
+        if self.error is not None:
+            raise self.error
         self._real(descriptor)
+
+
+async def regained(commit: GroupCommit) -> None:
+    while not commit.available:
+        await asyncio.sleep(0.02)
 
 
 def test_numbers_follow_the_order_of_asking(tmp_path: Path) -> None:
     async def work(commit: GroupCommit) -> None:
-        futures = [commit.append(stop(str(number))) for number in range(200)]
-        assert await asyncio.gather(*futures) == list(range(1, 201))
-        assert commit.records == 200
+        futures = [commit.append(reason(str(number))) for number in range(600)]
+        assert await asyncio.gather(*futures) == list(range(1, 601))
+        assert commit.records == 600
 
     run(tmp_path, work)
     found = on_disk(tmp_path)
-    assert [record["record"] for record in found] == list(range(1, 201))
-    assert [record["reason"] for record in found] == [str(number) for number in range(200)]
+    assert [record.record for record in found] == list(range(1, 601))
+    assert said(found) == [str(number) for number in range(600)]
 
 
 def test_no_future_is_done_before_the_sync_returned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,13 +101,13 @@ def test_no_future_is_done_before_the_sync_returned(tmp_path: Path, monkeypatch:
 
     async def work(commit: GroupCommit) -> None:
         disk.go.clear()
-        first = commit.append(stop("first"))
+        first = commit.append(reason("first"))
         await asyncio.to_thread(disk.reached.wait, 10)
-        rest = [commit.append(stop(str(number))) for number in range(50)]
+        rest = [commit.append(reason(str(number))) for number in range(50)]
         await asyncio.sleep(0.1)
         assert not first.done()
         assert not any(future.done() for future in rest)
-        assert disk.calls == 1
+        assert (disk.calls, commit.records) == (1, 0)
         disk.go.set()
         assert await first == 1
         assert await asyncio.gather(*rest) == list(range(2, 52))
@@ -93,46 +116,330 @@ def test_no_future_is_done_before_the_sync_returned(tmp_path: Path, monkeypatch:
     run(tmp_path, work)
 
 
-def test_a_full_disk_refuses_everything_and_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tags_go_with_their_records(tmp_path: Path) -> None:
+    async def work(commit: GroupCommit) -> None:
+        numbers = [commit.append(conversion(str(n)).record, tag(n) * n, "tag.3" if n else None) for n in range(4)]
+        assert await asyncio.gather(*numbers) == [1, 2, 3, 4]
+
+    run(tmp_path, work)
+    log = open_log(tmp_path)
+    assert [log.tags(n + 1) for n in range(4)] == [tag(n) * n for n in range(4)]
+    log.close()
+    assert [getattr(record, "tag_key", None) for record in on_disk(tmp_path)] == [None, "tag.3", "tag.3", "tag.3"]
+
+
+def test_a_group_is_no_larger_than_memory_likes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_BYTES", 1_000)
+    monkeypatch.setattr(module, "LARGEST_GROUP", 10)
+    groups: list[list[int]] = []
+
+    async def work(commit: GroupCommit) -> None:
+        sizes = [30, 30, 30, 100, 1, 62, 1] + [0] * 25
+        futures = [commit.append(conversion("x").record, tag(1) * size, "tag.1") for size in sizes]
+        await asyncio.gather(*futures)
+
+    run(tmp_path, work, lambda first, items: groups.append([len(item.tags) // 16 for item in items]))
+    assert groups == [[30, 30], [30], [100], [1], [62], [1] + [0] * 9, [0] * 10, [0] * 6]
+
+
+def test_what_is_durable_is_told_in_order(tmp_path: Path) -> None:
+    told: list[tuple[int, str]] = []
+
+    async def work(commit: GroupCommit) -> None:
+        for start in range(0, 300, 60):
+            await asyncio.gather(*(commit.append(reason(str(start + n))) for n in range(60)))
+            assert len(told) == start + 60, "told before it is answered"
+
+    def listen(first: int, items: Sequence[Item]) -> None:
+        assert [item.record.record for item in items] == list(range(first, first + len(items)))
+        told.extend((item.record.record, said([item.record])[0]) for item in items)
+
+    run(tmp_path, work, listen)
+    assert told == [(number + 1, str(number)) for number in range(300)]
+
+
+def test_a_listener_that_fails_loses_no_answer_but_ends_the_log(tmp_path: Path) -> None:
+    changes: list[str | None] = []
+
+    async def work(commit: GroupCommit) -> None:
+        commit.on_change = changes.append
+        assert await asyncio.gather(*(commit.append(reason("answered")) for _ in range(3))) == [1, 2, 3]
+        assert not commit.available
+        with pytest.raises(AuditUnavailable):
+            await commit.append(reason("refused"))
+        await asyncio.sleep(module.PROBE_SECONDS + 0.2)
+        assert not commit.available, "it is not probed: what is derived is out of step until the next start"
+        assert await commit.append(records.Stop(reason="audit")) == 4
+
+    def fail(first: int, items: Sequence[Item]) -> None:
+        raise RuntimeError("a detail that is nobody's")
+
+    run(tmp_path, work, fail)
+    assert changes == ["RuntimeError"]
+    assert said(on_disk(tmp_path)) == ["answered"] * 3 + ["audit"]
+
+
+def test_a_condemned_log_takes_its_stop_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk(monkeypatch)
+    changes: list[str | None] = []
+
+    async def work(commit: GroupCommit) -> None:
+        commit.on_change = changes.append
+        disk.go.clear()
+        flying = commit.append(reason("being written"))
+        await asyncio.to_thread(disk.reached.wait, 10)
+        waiting = commit.append(reason("waiting"))
+        commit.condemn("damage was found")
+        commit.condemn("more damage was found")
+        disk.go.set()
+        assert await flying == 1
+        with pytest.raises(AuditUnavailable):
+            await waiting
+        assert await commit.append(records.Stop(reason="end")) == 2
+        assert not commit.available
+
+    run(tmp_path, work)
+    assert changes == ["damage was found"]
+
+
+def test_a_broken_disk_refuses_everything_and_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk = Disk(monkeypatch)
 
     async def work(commit: GroupCommit) -> None:
         changes: list[str | None] = []
         commit.on_change = changes.append
-        assert await commit.append(stop("before")) == 1
-        disk.broken = True
-        outcome = await asyncio.gather(*(commit.append(stop("lost")) for _ in range(3)), return_exceptions=True)
+        assert await commit.append(reason("before")) == 1
+        disk.error = OSError(5, "Input/output error")
+        outcome = await asyncio.gather(*(commit.append(reason("lost")) for _ in range(3)), return_exceptions=True)
         assert all(isinstance(error, AuditUnavailable) for error in outcome)
         assert not commit.available
         with pytest.raises(AuditUnavailable, match="could not be written"):
-            await commit.append(stop("refused at once"))
-        assert len(on_disk(tmp_path)) == 1
-        disk.broken = False
-        while not commit.available:
-            await asyncio.sleep(0.02)
-        assert await commit.append(stop("after")) == 3
-        assert changes == ["No space left on device", None]
+            await commit.append(reason("refused at once"))
+        await asyncio.sleep(2 * module.PROBE_SECONDS + 0.1)
+        assert not commit.available
+        disk.error = None
+        await regained(commit)
+        assert await commit.append(reason("after")) == 3
+        assert changes == ["Input/output error", None]
 
     run(tmp_path, work)
     found = on_disk(tmp_path)
-    assert [(record["kind"], record["record"]) for record in found] == [("stop", 1), ("audit_regained", 2), ("stop", 3)]
-    assert found[1]["lost"] == 4
+    assert said(found) == ["before", "AuditRegained", "after"]
+    assert isinstance(found[1], records.AuditRegained)
+    assert found[1].lost == 4
+
+
+def test_a_log_that_is_condemned_while_it_is_probed_stays_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk(monkeypatch)
+    changes: list[str | None] = []
+
+    async def work(commit: GroupCommit) -> None:
+        commit.on_change = changes.append
+        disk.error = OSError(5, "Input/output error")
+        with pytest.raises(AuditUnavailable):
+            await commit.append(reason("lost"))
+        disk.go.clear()
+        disk.reached.clear()
+        disk.error = None
+        await asyncio.to_thread(disk.reached.wait, 10)
+        commit.condemn("damage was found")
+        disk.go.set()
+        while commit.records == 0:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(2 * module.PROBE_SECONDS)
+        assert not commit.available
+
+    run(tmp_path, work)
+    assert changes == ["Input/output error", "damage was found"]
+    assert said(on_disk(tmp_path)) == ["AuditRegained"]
+
+
+def test_one_defective_record_does_not_end_the_writer(tmp_path: Path) -> None:
+    async def work(commit: GroupCommit) -> None:
+        changes: list[str | None] = []
+        commit.on_change = changes.append
+        nothing: Any = object()
+        defects = (records.Stop(reason="x" * 70_000), reason("\ud800"), reason(nothing))
+        for wrong in defects:
+            with pytest.raises(AuditUnavailable):
+                await commit.append(wrong)
+            await regained(commit)
+        assert await commit.append(reason("after")) == 4
+        assert changes[0] is not None
+        assert changes[0].startswith("a Stop record of 70")
+        assert changes[1:] == [None, "UnicodeEncodeError", None, "TypeError", None]
+
+    run(tmp_path, work)
+
+
+def test_a_group_over_a_segment_that_cannot_be_begun_is_answered_as_far_as_it_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(commit: GroupCommit) -> None:
+        def broken(_: object) -> None:
+            raise OSError(5, "Input/output error")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("appliance.audit.tail.sync_folder", broken)
+            futures = [commit.append(reason(str(n))) for n in range(SEGMENT + 3)]
+            outcome = await asyncio.gather(*futures, return_exceptions=True)
+        assert outcome[:SEGMENT] == list(range(1, SEGMENT + 1))
+        assert [type(error) for error in outcome[SEGMENT:]] == [AuditUnavailable] * 3
+        await regained(commit)
+
+    told: list[int] = []
+    run(tmp_path, work, lambda first, items: told.extend(range(first, first + len(items))))
+    assert told == list(range(1, SEGMENT + 2))
+    found = on_disk(tmp_path)
+    assert isinstance(found[SEGMENT], records.AuditRegained)
+    assert found[SEGMENT].lost == 3
 
 
 def test_closing_writes_what_is_queued(tmp_path: Path) -> None:
     async def work(commit: GroupCommit) -> None:
-        commit.append(stop("one")).add_done_callback(lambda done: done.exception())
-        commit.append(stop("two"))
+        commit.append(reason("one")).add_done_callback(lambda done: done.exception())
+        commit.append(reason("two"))
 
     run(tmp_path, work)
-    assert [record["reason"] for record in on_disk(tmp_path)] == ["one", "two"]
+    assert said(on_disk(tmp_path)) == ["one", "two"]
 
 
 def test_a_caller_who_gave_up_disturbs_nobody(tmp_path: Path) -> None:
     async def work(commit: GroupCommit) -> None:
-        gone = commit.append(stop("gone"))
+        gone = commit.append(reason("gone"))
         gone.cancel()
-        assert await commit.append(stop("there")) == 2
+        assert await commit.append(reason("there")) == 2
 
     run(tmp_path, work)
     assert len(on_disk(tmp_path)) == 2
+
+
+# A full disk, and the space that is held in reserve
+
+
+async def until_full(commit: GroupCommit) -> int:
+    """Convert until the disk is full; how many were answered."""
+    for number in range(100_000):
+        try:
+            await commit.append(reason(f"{number} " + "x" * 500))
+        except AuditUnavailable:
+            return number
+    raise AssertionError("the disk is never full")
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmallDisk:
+    return SmallDisk(tmp_path, BYTES + 100_000).patch(monkeypatch)
+
+
+def test_a_full_disk_is_recorded_at_once_and_so_is_the_stop(tmp_path: Path, disk: SmallDisk) -> None:
+    changes: list[str | None] = []
+    answered: list[int] = []
+
+    async def work(commit: GroupCommit) -> None:
+        commit.on_change = changes.append
+        answered.append(await until_full(commit))
+        assert (tmp_path / "reserve").stat().st_size == 0
+        with pytest.raises(AuditUnavailable):
+            await commit.append(reason("refused at once"))
+        disk.capacity -= BYTES - 50_000  # somebody else takes the space
+        await asyncio.sleep(module.PROBE_SECONDS + 0.2)
+        assert not commit.available, "there is no room for the reserve, so nothing is converted"
+        await commit.append(records.Stop(reason="SIGTERM"))
+
+    told: list[int] = []
+    run(tmp_path, work, lambda first, items: told.append(len(items)))
+    assert changes == ["No space left on device"]
+    disk.capacity += BYTES
+    found = on_disk(tmp_path)
+    assert said(found[answered[0] :]) == ["No space left on device", "SIGTERM"]
+    assert isinstance(found[-2], records.AuditLost)
+    assert len(found) == answered[0] + 2 == sum(told)
+
+
+def test_a_full_disk_passes_and_the_reserve_is_taken_first(tmp_path: Path, disk: SmallDisk) -> None:
+    changes: list[str | None] = []
+
+    async def work(commit: GroupCommit) -> None:
+        commit.on_change = changes.append
+        for _ in range(2):
+            await until_full(commit)
+            disk.capacity += BYTES - 1 - disk.room
+            await asyncio.sleep(module.PROBE_SECONDS + 0.2)
+            assert not commit.available, "more space than a record needs, yet not the reserve's"
+            disk.capacity += 50_000
+            await regained(commit)
+            assert (tmp_path / "reserve").stat().st_size == BYTES
+            await commit.append(reason("after"))
+
+    run(tmp_path, work)
+    assert changes == ["No space left on device", None] * 2
+    kinds = [type(record).__name__ for record in on_disk(tmp_path)]
+    assert [kind for kind in kinds if kind != "LedgerRefused"] == ["AuditLost", "AuditRegained"] * 2
+    assert kinds.index("AuditRegained") == kinds.index("AuditLost") + 1
+
+
+def test_space_that_somebody_else_took_leaves_the_loss_unrecorded(
+    tmp_path: Path, disk: SmallDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.ftruncate
+
+    def take(descriptor: int, length: int) -> None:
+        real(descriptor, length)
+        if os.fstat(descriptor).st_ino == (tmp_path / "reserve").stat().st_ino:
+            disk.capacity -= disk.room
+
+    async def work(commit: GroupCommit) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "ftruncate", take)
+            await until_full(commit)
+            with pytest.raises(AuditUnavailable):
+                await commit.append(records.Stop(reason="no room"))
+            await asyncio.sleep(module.PROBE_SECONDS + 0.2)
+            assert not commit.available
+        disk.capacity += 4 * BYTES
+        await regained(commit)
+
+    run(tmp_path, work)
+    kinds = [type(record).__name__ for record in on_disk(tmp_path)]
+    assert kinds[-1] == "AuditRegained"
+    assert "AuditLost" not in kinds
+    assert "Stop" not in kinds
+
+
+def test_a_stop_that_meets_the_full_disk_first_is_recorded_all_the_same(tmp_path: Path, disk: SmallDisk) -> None:
+    async def work(commit: GroupCommit) -> None:
+        await commit.append(reason("x" * 50_000))
+        disk.capacity = BYTES + 1
+        lost = commit.append(reason("lost"))
+        last = commit.append(records.Stop(reason="SIGTERM"))
+        with pytest.raises(AuditUnavailable):
+            await lost
+        assert await last == 3
+
+    run(tmp_path, work)
+    disk.capacity = 4 * BYTES
+    assert said(on_disk(tmp_path))[1:] == ["No space left on device", "SIGTERM"]
+
+
+def test_half_a_reserve_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.posix_fallocate
+
+    def half(descriptor: int, offset: int, length: int) -> None:
+        real(descriptor, offset, length // 2)
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fallocate", half)
+        with pytest.raises(AuditUnusable, match="reserve: no room"):
+            open_log(tmp_path)
+    assert (tmp_path / "reserve").stat().st_size == 0, "others need the space"
+    open_log(tmp_path).close()
+    assert (tmp_path / "reserve").stat().st_blocks * 512 >= BYTES
+
+
+def test_without_room_for_the_reserve_nothing_starts(tmp_path: Path, disk: SmallDisk) -> None:
+    disk.capacity = BYTES - 1
+    with pytest.raises(AuditUnusable, match=r"reserve: no room to hold 1048576 bytes in reserve: No space") as caught:
+        open_log(tmp_path)
+    assert "make room on the disk" in str(caught.value)

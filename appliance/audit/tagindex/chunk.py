@@ -1,0 +1,93 @@
+"""The newest tags, in memory: of consecutive records, in the order they came, until they are written as a run.
+
+Adding is a copy of bytes. Looking up compares all of them, half a million at most. A chunk is filled by one thread
+and never changed where it was filled, so readers need to know only how far it was filled when they looked.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import NamedTuple
+
+import numpy as np
+
+from appliance.audit.tagindex.entries import KEY_BYTES, TAG_BYTES, Array, Window, clip, in_buckets
+
+CHUNK_TAGS = 1 << 19  # 8 MiB of tags: in buckets of 2 KiB or so on average half a page each, once written
+CHUNK_RECORDS = 1 << 20
+
+
+class View(NamedTuple):
+    """A chunk as it was at one moment: its first ``records`` records and their ``tags`` tags."""
+
+    chunk: Chunk
+    records: int
+    tags: int
+
+    @property
+    def first(self) -> int:
+        """Number of its first record."""
+        return self.chunk.first
+
+    def find(self, wanted: int, window: Window, limit: int) -> Array:
+        """The newest ``limit`` records in the window with the key, ascending."""
+        keys, ends = self.chunk.arrays(self.records, self.tags)
+        at = np.searchsorted(ends, np.flatnonzero(keys == np.uint64(wanted)), side="right")
+        return clip(at.astype(np.uint64) + np.uint64(self.first), window, limit)
+
+
+class Chunk:
+    """Tags of the records from ``first`` on; has room for ``most_tags`` of them."""
+
+    def __init__(self, first: int, most_tags: int = CHUNK_TAGS) -> None:
+        self.first = first
+        self.next = first  # number of the record that it takes next
+        self.tags = 0
+        self._end = first + CHUNK_RECORDS
+        self._most_tags = most_tags
+        self._bytes = np.empty(most_tags * TAG_BYTES, np.uint8)  # memory is taken page by page, as it is filled
+        self._view = self._bytes.data
+        self._ends = array("I", bytes(4 * 1024))  # tags up to and with each record; grows by being replaced
+
+    @property
+    def records(self) -> int:
+        """How many records it has."""
+        return self.next - self.first
+
+    def add(self, tags: bytes) -> bool:
+        """Take the tags of record ``next``; False: there is no room for them.
+
+        Raises:
+            ValueError: not a multiple of 16 bytes.
+        """
+        begin, size = self.tags, len(tags)
+        if size % TAG_BYTES:
+            raise ValueError(f"subject tags have {TAG_BYTES} bytes each; {size} bytes are not a multiple")
+        end = begin + size // TAG_BYTES
+        if end > self._most_tags or self.next == self._end:
+            return False
+        self._view[begin * TAG_BYTES : end * TAG_BYTES] = tags
+        self._put_end(self.next - self.first, end)
+        self.tags = end
+        self.next += 1
+        return True
+
+    def _put_end(self, at: int, end: int) -> None:
+        if at == len(self._ends):
+            self._ends = self._ends + array("I", bytes(4 * at))  # a new one: readers hold the old
+        self._ends[at] = end
+
+    def now(self) -> View:
+        """It as it is now."""
+        return View(self, self.records, self.tags)
+
+    def arrays(self, records: int, tags: int) -> tuple[Array, Array]:
+        """The keys of the first ``tags`` tags, and for each of the first ``records`` records where its tags end."""
+        keys = self._bytes.view("<u8")[: tags * TAG_BYTES // KEY_BYTES : TAG_BYTES // KEY_BYTES]
+        return keys, np.frombuffer(self._ends, np.uint32, records)
+
+    def in_buckets(self) -> tuple[Array, Array]:
+        """All entries, bucket after bucket, and how many each bucket has."""
+        keys, ends = self.arrays(self.records, self.tags)
+        numbers = np.arange(self.first, self.next, dtype=np.uint64)
+        return in_buckets(keys, np.repeat(numbers, np.diff(ends, prepend=np.uint32(0))))

@@ -1,0 +1,115 @@
+"""Which runs are made one, and how: many small runs make look-ups slow, and large ones are written seldom.
+
+A run's *tier* tells its size, each tier 16 times the one before. Sixteen neighbours of one tier are merged into one
+of the next. So a tag is written once and then once a tier (100 million tags: twice in all), and there are never more
+than 15 runs a tier (26 for 100 million tags). Merging moves whole buckets side by side, older run first, and sorts
+nothing; it needs memory for one block of entries, whatever the size of the runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from appliance.audit.tagindex.entries import BUCKETS, Array, bucket_sums, records_of
+from appliance.audit.tagindex.runs import Run, RunWriter, Span
+
+BLOCK = 1 << 19  # entries: 4 MiB, and about as much again for each array that is made of them
+
+
+class Shape(NamedTuple):
+    """How large the smallest whole run is, and how many neighbours make one."""
+
+    chunk: int
+    fan: int
+
+    def tier(self, tags: int) -> int:
+        """0: less than a quarter of a chunk (of a short life, say); each next one is ``fan`` times as large."""
+        tier, bound = 0, max(1, self.chunk // 4)
+        while tags >= bound:
+            tier, bound = tier + 1, bound * self.fan
+        return tier
+
+
+def choose(sizes: Sequence[int], shape: Shape) -> slice | None:
+    """The neighbours to merge next, given the runs' sizes from the oldest to the newest; None: all is well.
+
+    First of all a run that is followed by a larger one is put together with it, so that tiers only fall from old to
+    new. Then a tier's runs are side by side, and the oldest ``fan`` of the lowest tier that has so many are merged.
+    """
+    tiers = [shape.tier(size) for size in sizes]
+    for at in range(1, len(tiers)):
+        if tiers[at - 1] < tiers[at]:
+            return slice(at - 1, at + 1)
+    for tier in sorted(set(tiers)):
+        if tiers.count(tier) >= shape.fan:
+            return slice(tiers.index(tier), tiers.index(tier) + shape.fan)
+    return None
+
+
+def merging(folder: Path, runs: Sequence[Run], first: int, block: int = BLOCK) -> Generator[None, None, Run]:
+    """Make one run of neighbours, a block of entries at each step; entries of records before ``first`` are left out.
+
+    The old runs stay; whoever asked for it removes them. Ended early, nothing is left.
+
+    Raises:
+        RunDamaged: a bucket of one of them is not what was written.
+        OSError: the system refuses.
+    """
+    writer = RunWriter(folder, Span(runs[0].first, runs[-1].last))
+    counts, sums = np.zeros(BUCKETS, np.uint64), np.zeros(BUCKETS, np.uint64)
+    try:
+        for entries, lengths, where in _blocks(runs, block):
+            kept, kept_lengths = _kept(entries, lengths, first)
+            counts[where] += kept_lengths
+            sums[where] += bucket_sums(kept, kept_lengths)
+            writer.write(kept)
+            yield
+        return writer.finish(counts, sums)
+    finally:
+        writer.abandon()
+
+
+def _blocks(runs: Sequence[Run], block: int) -> Iterator[tuple[Array, Array, slice]]:
+    """The merged entries, a part at a time: entries, how many of them each bucket has, which buckets these are."""
+    for begin, end in _groups(np.add.reduce([run.counts for run in runs]), block):
+        size = sum(run.starts[end] - run.starts[begin] for run in runs)
+        if size > block:  # one bucket with one person's tag over and over
+            for run in runs:
+                for piece in run.pieces(begin):
+                    yield piece, np.array([len(piece)], np.uint64), slice(begin, end)
+        elif size:
+            yield *_side_by_side(runs, begin, end), slice(begin, end)
+
+
+def _groups(counts: Array, block: int) -> Iterator[tuple[int, int]]:
+    """Ranges of buckets that have ``block`` entries at most, or are one bucket."""
+    begin, size = 0, 0
+    for number, count in enumerate(counts.tolist()):
+        if number > begin and size + count > block:
+            yield begin, number
+            begin, size = number, 0
+        size += count
+    yield begin, len(counts)
+
+
+def _side_by_side(runs: Sequence[Run], begin: int, end: int) -> tuple[Array, Array]:
+    """The runs' entries in these buckets, bucket after bucket, the older run first; and the buckets' lengths."""
+    entries = np.concatenate([run.buckets(begin, end) for run in runs])
+    counts = np.stack([run.counts[begin:end] for run in runs]).astype(np.int64)
+    origins = (np.cumsum(counts) - counts.ravel()).reshape(counts.shape)  # where each run's part of a bucket lies now
+    lengths = counts.T.ravel()
+    shifts = origins.T.ravel() - (np.cumsum(lengths) - lengths)
+    order = np.repeat(shifts, lengths) + np.arange(len(entries))
+    return np.take(entries, order), np.add.reduce(counts).astype(np.uint64)
+
+
+def _kept(entries: Array, lengths: Array, first: int) -> tuple[Array, Array]:
+    keep = records_of(entries) >= np.uint64(first)
+    if keep.all():
+        return entries, lengths
+    numbers = np.repeat(np.arange(len(lengths)), lengths.astype(np.intp))
+    return entries[keep], np.bincount(numbers[keep], minlength=len(lengths)).astype(np.uint64)

@@ -1,0 +1,106 @@
+"""How records get into the last segment: a group is durable there, or nothing of it is."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from appliance.audit.errors import AuditUnusable
+from appliance.audit.segments import Segments
+from appliance.audit.smallfiles import open_regular
+from appliance.durable import sync_folder
+
+
+class Tail:
+    """The last segment, open for writing. For one thread.
+
+    ``number`` is the segment's, ``length`` the bytes in it that are durable.
+    """
+
+    def __init__(self, segments: Segments, number: int, length: int) -> None:
+        """Open it. What lies behind ``length`` is left there until the first writing, and cut off then.
+
+        Raises:
+            AuditUnusable: the system refuses.
+        """
+        self.number = number
+        self.length = length
+        self._segments = segments
+        self._path = segments.path(number)
+        try:
+            self._descriptor = self._open(number)
+            self._leftover = os.fstat(self._descriptor).st_size != length
+        except OSError as error:
+            raise self._unusable(error) from None
+        try:
+            sync_folder(segments.folder)  # the file may be new, or come from before a crash
+        except OSError as error:
+            os.close(self._descriptor)
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: OSError) -> AuditUnusable:
+        return AuditUnusable(f"audit log {self._path}: {error.strerror}")
+
+    def _open(self, number: int) -> int:
+        return open_regular(self._segments.path(number), os.O_RDWR | os.O_APPEND | os.O_CREAT)
+
+    def write(self, data: bytes) -> None:
+        """Append ``data`` and wait until it is on the disk.
+
+        Raises:
+            OSError: it is not; what was written of it has been cut off again, now or before the next writing.
+        """
+        self._check_place()
+        try:
+            self._write(data)
+            os.fdatasync(self._descriptor)
+        except OSError:
+            self._leftover = True
+            os.ftruncate(self._descriptor, self.length)
+            raise
+        self.length += len(data)
+
+    def _write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+    def _check_place(self) -> None:
+        """The file must still be where it was and end where the last record ended."""
+        here, there = os.fstat(self._descriptor), self._path.stat()
+        if (here.st_dev, here.st_ino) != (there.st_dev, there.st_ino):
+            raise FileNotFoundError(errno.ENOENT, "the audit log's segment was moved away or replaced", str(self._path))
+        if self._leftover:
+            self._cut_off()
+        elif here.st_size != self.length:
+            raise OSError(errno.EIO, "something else wrote to the audit log's segment", str(self._path))
+
+    def _cut_off(self) -> None:
+        """Durably, before anything else is written there: a crash must not mix the old bytes with the new."""
+        os.ftruncate(self._descriptor, self.length)
+        os.fdatasync(self._descriptor)
+        self._leftover = False
+
+    def advance(self) -> None:
+        """Begin the next segment, after everything about this one is durable.
+
+        Raises:
+            OSError: it could not be begun; trying again is safe.
+        """
+        self._check_place()
+        os.fsync(self._descriptor)
+        descriptor = self._open(self.number + 1)
+        try:
+            if os.fstat(descriptor).st_size:
+                raise OSError(errno.EIO, "something else wrote the next segment of the audit log")
+            sync_folder(self._segments.folder)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(self._descriptor)
+        self._descriptor, self.number, self.length = descriptor, self.number + 1, 0
+        self._path = self._segments.path(self.number)
+
+    def close(self) -> None:
+        """Give the file up."""
+        os.close(self._descriptor)
