@@ -1,4 +1,4 @@
-"""``appliance``: run the daemon, convert from a shell, ask how it is. Errors are one clear line and a hint."""
+"""``appliance``: run the daemon, convert from a shell, ask how it is, watch it. Errors are one line and a hint."""
 
 from __future__ import annotations
 
@@ -8,23 +8,26 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 from appliance import commandline
 from appliance.commandline import FAILED
+from appliance.configuration import ConfigurationError
 from appliance.hubkit.client import Client
 from appliance.hubkit.wire import Conversion, Failed
+from appliance.oversight.cli import oversight
 
 SHOWN_FAILURES = 10
 
 _HELP = """Key-management appliance of a national-ID linkage scheme.
 
 \b
-serve     run the daemon
-convert   convert numbers through a running daemon
-status    what a running daemon says of itself
+serve      run the daemon
+convert    convert numbers through a running daemon
+status     what a running daemon says of itself
+oversight  what the oversight body runs: witness, export, verify, report
 
 Keys and ledger are made with `keyceremony`.
 """
@@ -50,6 +53,9 @@ def cli() -> None:
     """All commands."""
 
 
+cli.add_command(oversight)
+
+
 @cli.command()
 @click.option(
     "--config", type=click.Path(path_type=Path), required=True, help="The configuration file (docs/configuration.md)."
@@ -72,6 +78,12 @@ def serve(config: Path) -> None:
     "--purpose", required=True, help="What for; one of the purposes that the ledger's policy gives your role."
 )
 @click.option("--reference", required=True, help="Your own note for the audit record, such as a case number.")
+@click.option(
+    "--order",
+    "order_path",
+    type=click.Path(path_type=Path),
+    help="A disclosure order, as `keyceremony order finish` wrote it.",
+)
 @_socket
 @_as_json
 def convert(
@@ -80,6 +92,7 @@ def convert(
     numbers: tuple[str, ...],
     purpose: str,
     reference: str,
+    order_path: Path | None,
     socket_path: Path,
     as_json: bool,
 ) -> int:
@@ -91,16 +104,38 @@ def convert(
     arguments, so prefer standard input for real numbers; it may be of any length. Typed at a terminal, each
     number is answered at once.
     """
+    terms = _Terms(source, target, purpose, reference, _read_order(order_path))
     with Client(socket_path, timeout=60.0) as client:
         if not numbers and not as_json and sys.stdin.isatty():
-            failures = _convert_typed(client, source, target, purpose, reference)
+            failures = _convert_typed(client, terms)
         elif not numbers and not as_json:
-            failures = _convert_stream(client, source, target, purpose, reference)
+            failures = _convert_stream(client, terms)
         else:
-            asked = numbers or [line.rstrip("\r\n") for line in sys.stdin]
-            answer = client.convert(source, target, asked, purpose=purpose, reference=reference)
-            failures = _show(answer, as_json)
+            failures = _show(terms.ask(client, numbers or [line.rstrip("\r\n") for line in sys.stdin]), as_json)
     return FAILED if failures else 0
+
+
+class _Terms(NamedTuple):
+    """What a conversion is asked under."""
+
+    source: str
+    target: str
+    purpose: str
+    reference: str
+    order: bytes
+
+    def ask(self, client: Client, numbers: Sequence[str]) -> Conversion:
+        """One question."""
+        return client.convert(
+            self.source, self.target, numbers, purpose=self.purpose, reference=self.reference, order=self.order
+        )
+
+
+def _read_order(path: Path | None) -> bytes:
+    try:
+        return b"" if path is None else path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"order {path}: {error.strerror}", "name the file .order.cms of the order") from None
 
 
 def _lines(answer: Conversion) -> list[str]:
@@ -121,24 +156,24 @@ def _show(answer: Conversion, as_json: bool) -> int:
     return failures.report()
 
 
-def _convert_typed(client: Client, source: str, target: str, purpose: str, reference: str) -> int:
+def _convert_typed(client: Client, terms: _Terms) -> int:
     """A person at a terminal: each line is answered before the next is read; how many numbers failed."""
     click.echo("One number a line, each answered at once; Ctrl-D ends.", err=True)
     failed = 0
     while line := sys.stdin.readline():
         asked = [line.rstrip("\r\n")]
-        answer = client.convert(source, target, asked, purpose=purpose, reference=reference)
-        (shown,) = _lines(answer)
+        (shown,) = _lines(terms.ask(client, asked))
         click.echo(shown)
         failed += shown.startswith("!")
     return failed
 
 
-def _convert_stream(client: Client, source: str, target: str, purpose: str, reference: str) -> int:
+def _convert_stream(client: Client, terms: _Terms) -> int:
     failures = Failures()
     out = sys.stdout.buffer
     lines = sys.stdin.buffer
-    with client.convert_stream(source, target, lines, purpose=purpose, reference=reference) as stream:
+    why = {"purpose": terms.purpose, "reference": terms.reference}
+    with client.convert_stream(terms.source, terms.target, lines, **why, order=terms.order) as stream:
         for block in stream.blocks():
             out.write(block)
             out.flush()

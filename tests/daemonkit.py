@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -142,7 +143,7 @@ class Daemon:
 
     def convert(self, source: str, target: str, numbers: Sequence[str], *, role: str = "hub", **terms: Any) -> Reply:
         """The JSON form; ``terms`` replace the usual purpose and reference or add fields."""
-        question = {"source": source, "target": target, "purpose": PURPOSE[role], "reference": "a test"}
+        question = {"source": source, "target": target, "purpose": PURPOSE.get(role, ""), "reference": "a test"}
         body = json.dumps({**question, "numbers": list(numbers), **terms}).encode()
         return self.ask(role, "POST", "/v1/convert", body, JSON)
 
@@ -156,10 +157,30 @@ class Daemon:
         """The streamed form, with a body of known length."""
         return self.ask(role, "POST", stream_path(source, target, purpose or PURPOSE[role]), lines, TEXT)
 
+    def reload(self, sequence: int) -> None:
+        """SIGHUP, and wait until that entry of the ledger is in force."""
+        self.signal(signal.SIGHUP)
+        wait_for(lambda: f" ledger loaded sequence={sequence} " in self.log, START_SECONDS)
+        wait_for(lambda: self.records()[-1].get("sequence") == sequence and kinds(self)[-1] == "ledger_loaded")
+
     def records(self) -> list[dict[str, Any]]:
-        """The audit records on the disk."""
-        text = (self.world.audit_directory / "records.jsonl").read_text("utf-8")
-        return [json.loads(line) for line in text.splitlines()]
+        """The audit records on the disk, whole ones only."""
+        return [json.loads(entry) for entry in stored_entries(self.world.audit_directory)]
+
+
+def stored_entries(directory: Path) -> list[bytes]:
+    """The entries in the segments of an audit log: u16 length, u32 bytes of tags, entry, tags; a torn end left out."""
+    found = []
+    for path in sorted((directory / "entries").iterdir()):
+        data, at = path.read_bytes(), 0
+        while at + 6 <= len(data):
+            length, tags = struct.unpack_from("!HI", data, at)
+            end = at + 6 + length + tags
+            if end > len(data):
+                break
+            found.append(data[at + 6 : at + 6 + length])
+            at = end
+    return found
 
 
 def stream_path(source: str, target: str, purpose: str, reference: str = "a-test") -> str:

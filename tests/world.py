@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from itertools import permutations
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from appliance.ledger import chain, files, fold
 from appliance.ledger.actions import DomainSpec, Found
 from appliance.ledger.plan import Plan
@@ -33,6 +35,7 @@ TOKEN_LABEL = "kagimori-test"
 PIN = "20260401"
 SECTORS = tuple(f"sspin.{letter}" for letter in "ABCDEF")
 KEYS = ("common", "spin", *SECTORS)
+SERVICE_KEYS = ("log", "tag")
 ROLES = ("hub", "numbering", "oversight", "portal")
 PURPOSES = ("benefit-check", "tax-assessment", "exchange")
 PEOPLE: tuple[tuple[str, str, Role], ...] = (
@@ -67,6 +70,11 @@ class World:
     @property
     def audit_directory(self) -> Path:
         return self.folder / "audit"
+
+    @property
+    def audit_segment(self) -> Path:
+        """The first (and in tests mostly the only) segment of the audit log."""
+        return self.audit_directory / "entries" / "000000000"
 
     @property
     def pin_file(self) -> Path:
@@ -138,13 +146,13 @@ def build_world(
     keys: Sequence[str] = KEYS,
     audit: bool = True,
 ) -> World:
-    """Found a ledger in the folder and make and activate ``keys`` (domains, parents before children).
+    """Found a ledger in the folder and make and activate ``keys`` (domains, parents before children) and service keys.
 
     Args:
         folder: made if it is not there; must hold no world yet.
         domains: the domain tree; default: the scheme's own with sectors A–F.
         policy: default `default_policy` for the domains.
-        keys: domains that get a first key; empty: genesis only.
+        keys: domains that get a first key, as the log and the tags do then; empty: genesis only.
         audit: make the audit folder (without it, a daemon must refuse to start).
     """
     world = World(folder.resolve())
@@ -156,20 +164,24 @@ def build_world(
     world.config.write_text(_configuration(world, policy.roles if policy else ROLES), encoding="utf-8")
     world.carry_out(plan, [person for person, _, _ in PEOPLE])
     if keys:
-        made = [f"generate {domain}" for domain in keys]
-        world.ceremony([*made, *(f"activate {domain}.1" for domain in keys)], "First keys")
+        made = [*keys, *(name for name in SERVICE_KEYS if name not in keys)]
+        actions = [*(f"generate {name}" for name in made), *(f"activate {name}.1" for name in made)]
+        world.ceremony(actions, "First keys")
     return world
 
 
 def default_policy(domains: Sequence[DomainSpec]) -> Policy:
-    """hub: all ordered pairs of sectors; numbering: from the resident code; oversight and portal: nothing."""
+    """hub: all ordered pairs of sectors; numbering: from the resident code; oversight: the log; portal: histories."""
     names = [domain.name for domain in domains]
     sectors = [name for name in names if name.startswith("sspin.")]
     targets = [*(["common"] if "common" in names else []), *sectors]
     hub = _rule(tuple(permutations(sectors, 2)), PURPOSES)
     numbering = _rule(tuple(("resident", target) for target in targets), ("linking", "numbering"))
     nothing = RoleRule(pairs=(), purposes=(), values_per_request=0, values_per_stream=0, values_per_minute=0)
-    return Policy(roles={"hub": hub, "numbering": numbering, "oversight": nothing, "portal": nothing})
+    oversight = replace(nothing, log=True)
+    by = ("common",) if "common" in names else ()
+    portal = replace(nothing, history=by, values_per_minute=1_000_000 if by else 0)
+    return Policy(roles={"hub": hub, "numbering": numbering, "oversight": oversight, "portal": portal})
 
 
 def _rule(pairs: tuple[tuple[str, str], ...], purposes: tuple[str, ...]) -> RoleRule:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from appliance.daemon.problems import Problem
 from appliance.engine import routes
+from appliance.ledger import policy as policies
+from appliance.ledger import servicekeys
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.policy import RoleRule
 from appliance.numbers.domains import DomainError, Generation
@@ -26,7 +28,10 @@ class Route(NamedTuple):
 
 
 class RolePolicy:
-    """One role under one ledger. A role that the policy does not name may do nothing."""
+    """One role under one ledger. A role that the policy does not name may do nothing.
+
+    ``tag_key``: the generation that makes subject tags; without one no engine serves.
+    """
 
     def __init__(self, role: str, state: LedgerState) -> None:
         self.role = role
@@ -35,6 +40,8 @@ class RolePolicy:
         self._pairs = frozenset(self.rule.pairs)
         self._purposes = frozenset(self.rule.purposes)
         self._routes: dict[tuple[str, str], Route] = {}
+        tag = servicekeys.current_tag(state)
+        self.tag_key = None if tag is None else str(tag.generation)
 
     def route(self, source: str, target: str) -> Route:
         """From and to which generation a request converts; unnamed means the domain's current one.
@@ -66,6 +73,30 @@ class RolePolicy:
         ends = (routes.resolve(self.state, found.source), routes.resolve(self.state, found.target))
         try:
             routes.route(self.state, *ends)
+        except (routes.GenerationUnusable, routes.UnknownGeneration) as error:
+            raise Problem("generation_unusable", error.message) from None
+
+    def needs_order(self, found: Route, count: int) -> bool:
+        """Whether so many numbers at once may be converted only under a disclosure order."""
+        source, target = domain_of(found.source), domain_of(found.target)
+        return policies.needs_order(self.state.policy, self.state.tree, self.rule, source, target, count)
+
+    def history_source(self, source: str) -> str:
+        """The generation (or root) by whose number one person's conversions are asked for.
+
+        Raises:
+            Problem: pair_denied, unknown_generation, generation_unusable.
+        """
+        if domain_of(source) not in self.rule.history:
+            raise Problem("pair_denied", "This role may not ask for a person's conversions by such a number.")
+        found = self._resolve(source, "source")
+        self._check_readable(found)
+        return found
+
+    def _check_readable(self, source: str) -> None:
+        """All keys on the way up can be read."""
+        try:
+            routes.route(self.state, routes.resolve(self.state, source), None)
         except (routes.GenerationUnusable, routes.UnknownGeneration) as error:
             raise Problem("generation_unusable", error.message) from None
 

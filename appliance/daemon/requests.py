@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -21,7 +21,9 @@ LONGEST_REFERENCE = 128
 JSON_OVERHEAD = 4_096
 BYTES_PER_NUMBER = 2 * MAX_LINE_BYTES
 _FIELDS = ("source", "target", "purpose", "reference")
-_QUOTED = (b'"source"', b'"target"', b'"purpose"', b'"reference"', b'"numbers"')
+_SHORTEST_NUMBER = 6  # what is shorter may stand in a reference by chance
+
+T = TypeVar("T")
 
 Name = Annotated[str, msgspec.Meta(max_length=MAX_NAME_BYTES)]
 
@@ -36,9 +38,10 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Question(Terms, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The JSON form: the numbers are in it."""
+    """The JSON form: the numbers are in it. ``order``: a disclosure order, base64 of its DER."""
 
     numbers: Annotated[list[str], msgspec.Meta(min_length=1)]
+    order: str | None = None
 
 
 _questions = msgspec.json.Decoder(Question)
@@ -50,14 +53,24 @@ def parse_json(body: bytes) -> Question:
     Raises:
         Problem: malformed_request, naming the field.
     """
+    question = decode_json(body, _questions, (*_FIELDS, "numbers", "order"))
+    check_reference(question.reference, question.numbers)
+    return question
+
+
+def decode_json(body: bytes, decoder: msgspec.json.Decoder[T], fields: tuple[str, ...]) -> T:
+    """A JSON body of one form, each field in it once at most.
+
+    Raises:
+        Problem: malformed_request, naming the field.
+    """
     try:
-        question = _questions.decode(body)
+        value = decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Problem("malformed_request", f"JSON body: {error}") from None
-    if b"\\" in body or any(body.count(name) != 1 for name in _QUOTED):  # else no name can be there twice
-        _refuse_doubles(json.loads(body, object_pairs_hook=_names))
-    _check_reference(question.reference)
-    return question
+    if b"\\" in body or any(body.count(b'"%b"' % name.encode()) > 1 for name in fields):  # else none is there twice
+        _refuse_doubles(json.loads(body, object_pairs_hook=_names), fields)
+    return value
 
 
 def parse_query(query: str) -> Terms:
@@ -68,14 +81,14 @@ def parse_query(query: str) -> Terms:
     """
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=16)
-        _refuse_doubles([name for name, _ in pairs])
+        _refuse_doubles([name for name, _ in pairs], _FIELDS)
         terms = msgspec.convert(dict(pairs), Terms)
     except msgspec.ValidationError as error:
         raise Problem("malformed_request", f"query: {error}") from None
     except ValueError:
         needed = ", ".join(_FIELDS)
         raise Problem("malformed_request", f"query: not URL-encoded fields; {needed} are needed") from None
-    _check_reference(terms.reference)
+    check_reference(terms.reference)
     return terms
 
 
@@ -96,13 +109,20 @@ def _names(pairs: list[tuple[str, object]]) -> list[str]:
     return [name for name, _ in pairs]
 
 
-def _refuse_doubles(names: list[str]) -> None:
+def _refuse_doubles(names: list[str], fields: tuple[str, ...]) -> None:
     """A name given twice: two parsers might take different ones."""
-    for name in (*_FIELDS, "numbers"):
+    for name in fields:
         if names.count(name) > 1:
             raise Problem("malformed_request", f"{name}: given twice")
 
 
-def _check_reference(reference: str) -> None:
+def check_reference(reference: str, numbers: Sequence[str] = ()) -> None:
+    """A reference goes into the log as it is: one printable line, and none of the numbers it is about.
+
+    Raises:
+        Problem: malformed_request.
+    """
     if not reference.isprintable():
         raise Problem("malformed_request", "reference: only printable characters, on one line")
+    if any(len(number) >= _SHORTEST_NUMBER and number in reference for number in numbers):
+        raise Problem("malformed_request", "reference: holds a number of the request; the log must not hold any")

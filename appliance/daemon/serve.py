@@ -1,8 +1,8 @@
 """The daemon's life: start in the one safe order, serve, stop without losing what was accepted.
 
-Start: configuration → audit store (and its lock) → ledger → engines → sockets. Nothing listens before
-everything works. SIGTERM or SIGINT: stop listening, answer what was accepted, end the engines, write the
-stop record, remove the sockets. SIGHUP loads the ledger again.
+Start: configuration → audit log (its lock, verified against itself) → ledger → the log against the ledger → first
+record → engines → sockets. Nothing listens before everything works. SIGTERM or SIGINT: stop listening, answer what
+was accepted, write the stop record, sign the last checkpoint, end the engines. SIGHUP loads the ledger again.
 """
 
 from __future__ import annotations
@@ -12,23 +12,30 @@ import contextlib
 import os
 import resource
 import signal
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from appliance import configuration
 from appliance.audit import records
 from appliance.audit.commit import GroupCommit
-from appliance.audit.errors import AuditUnavailable
-from appliance.audit.store import AuditStore
+from appliance.audit.errors import AuditError, AuditUnavailable
+from appliance.audit.log import AuditLog
+from appliance.audit.tagindex.index import TagIndex
+from appliance.audit.tally import Tally
 from appliance.configuration import Configuration, ConfigurationError
-from appliance.daemon import log
+from appliance.daemon import log, opening
 from appliance.daemon.app import Door
-from appliance.daemon.service import Service, Stopped, version
+from appliance.daemon.service import Books, Service, Stopped, version
 from appliance.daemon.sockets import Listener
+from appliance.daemon.upkeep import Upkeep
 from appliance.daemon.wire import Server
 from appliance.engine.link import Link, Work
 from appliance.errors import KagimoriError
+from appliance.ledger.chain import Entry
+from appliance.ledger.errors import LedgerError
 
 GRACE_SECONDS = 10.0
 STREAM_GRACE_SECONDS = 8.0
@@ -84,18 +91,52 @@ class _Daemon:
         self._fronts: list[_Front] = []
 
     async def run(self) -> None:
-        store = AuditStore.open(self._config.audit.directory)
-        audit = GroupCommit(store)
-        service = Service(self._config, audit, self._launch)
+        audit_log = await asyncio.to_thread(opening.open_log, self._config)
+        try:
+            await self._run_on(audit_log)
+        finally:
+            audit_log.close()
+
+    async def _run_on(self, audit_log: AuditLog) -> None:
+        entries, refused = await asyncio.to_thread(self._read_ledger)
+        signed = opening.vouch(audit_log, entries, self._config.origin) if entries else None
+        index = await asyncio.to_thread(opening.open_index, self._config, audit_log)
+        tally = await asyncio.to_thread(Tally.open, audit_log.directory, audit_log.size, audit_log.read)
+        audit = GroupCommit(audit_log, on_written=opening.feeding(index))
+        service = Service(self._config, Books(audit_log, index, tally, _began(audit_log)), audit, self._launch)
+        service.checkpointer.adopt(signed)
+        upkeep = self._upkeep(service, index, tally)
         with _signals(service):
             try:
-                await self._record_first(audit, store.repaired)
-                await self._run(service)
+                await self._record_first(audit, audit_log.repaired)
+                if refused is not None:
+                    service.reason = "start_failed"
+                    raise refused
+                await self._run(service, entries, upkeep)
             finally:
+                await upkeep.close()
+                await self._record_last(audit, service)
                 await service.close(ENGINE_GRACE_SECONDS)
-                await self._record_last(audit, service.reason)
                 await audit.close(ENGINE_GRACE_SECONDS)
-                store.close()
+                index.close()
+
+    def _read_ledger(self) -> tuple[Sequence[Entry], LedgerError | None]:
+        """The verified ledger; or none and why it is refused, since that is to be recorded first."""
+        try:
+            return opening.read_ledger(self._config), None
+        except LedgerError as error:
+            return (), error
+
+    def _upkeep(self, service: Service, index: TagIndex, tally: Tally) -> Upkeep:
+        async def record(record: records.Record) -> None:
+            await service.checkpointer.cover(await service.record(record))
+
+        def damaged(error: AuditError) -> None:
+            log.error("the audit log is damaged; nothing is converted until somebody has looked", reason=error.message)
+            service.audit.condemn(error.message)
+
+        days = self._config.audit.retention_days
+        return Upkeep(service.audit_log, index, tally, days, record, damaged)
 
     async def _launch(self, on_free: Callable[[], None], on_lost: Callable[[Link, list[Work]], None]) -> Link:
         return await Link.start(self._path, self._config.engine.deadline_seconds, on_free, on_lost)
@@ -104,23 +145,25 @@ class _Daemon:
         roles = tuple(section.role for section in self._config.sockets)
         try:
             if repaired:
-                log.warning("audit store repaired: a torn last line was removed", bytes=repaired)
+                log.warning("audit log repaired: a torn end was removed", bytes=repaired)
                 await audit.append(records.Repair(removed=repaired))
             await audit.append(records.Start(version=version(), pid=os.getpid(), roles=roles))
         except AuditUnavailable as error:
             raise ConfigurationError(
-                f"audit store {self._config.audit.directory}: {error.message}", "is the disk full?"
+                f"audit log {self._config.audit.directory}: {error.message}", "is the disk full?"
             ) from None
 
-    async def _record_last(self, audit: GroupCommit, reason: str) -> None:
+    async def _record_last(self, audit: GroupCommit, service: Service) -> None:
         try:
-            await asyncio.wait_for(audit.append(records.Stop(reason=reason)), ENGINE_GRACE_SECONDS)
+            await asyncio.wait_for(audit.append(records.Stop(reason=service.reason)), ENGINE_GRACE_SECONDS)
         except (AuditUnavailable, TimeoutError):
             log.error("the stop could not be recorded")
+        if service.supervisor.serving:
+            await service.checkpointer.last(ENGINE_GRACE_SECONDS)
 
-    async def _run(self, service: Service) -> None:
+    async def _run(self, service: Service, entries: Sequence[Entry], upkeep: Upkeep) -> None:
         """Start, serve, stop; a signal or a failure ends the start as well."""
-        starting = asyncio.create_task(self._start(service))
+        starting = asyncio.create_task(self._start(service, entries, upkeep))
         stopped = asyncio.create_task(service.stop.wait())
         await asyncio.wait((starting, stopped), return_when=asyncio.FIRST_COMPLETED)
         try:
@@ -138,14 +181,15 @@ class _Daemon:
         if service.failure is not None:
             raise Stopped(service.failure)
 
-    async def _start(self, service: Service) -> None:
-        await service.start()
+    async def _start(self, service: Service, entries: Sequence[Entry], upkeep: Upkeep) -> None:
+        await service.start(entries)
         self._check_roles(service)
         for section in self._config.sockets:
             self._fronts.append(_Front(service, Listener(section)))
         for front in self._fronts:
             await front.open()
             log.info("listening", role=front.listener.role, socket=front.listener.path)
+        upkeep.start()
         log.info("ready", pid=os.getpid(), engines=[link.hello.pid for link in service.supervisor.serving])
 
     def _check_roles(self, service: Service) -> None:
@@ -177,6 +221,13 @@ class _Daemon:
         loop = asyncio.get_running_loop()
         while any(front.door.in_flight for front in self._fronts) and loop.time() < until:
             await asyncio.sleep(0.01)
+
+
+def _began(audit_log: AuditLog) -> int:
+    """When the oldest record that is there was written, POSIX seconds; now if there is none yet."""
+    if audit_log.size < audit_log.first:
+        return int(time.time())
+    return int(datetime.fromisoformat(records.decode(audit_log.entry(audit_log.first)).time).timestamp())
 
 
 @contextlib.contextmanager

@@ -1,33 +1,43 @@
 """The daemon's heart: what is in force, and the one way in which numbers are converted and answered.
 
-Everything the HTTP side needs is here: the policy snapshot, the lanes, the audit store and the engines.
+Everything the HTTP side needs is here: the policy snapshot, the lanes, the audit log and the engines.
 The service is told by the supervisor what happens to engines, and it decides when the daemon stops.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 
 from appliance.audit import records
 from appliance.audit.commit import GroupCommit
 from appliance.audit.errors import AuditUnavailable
+from appliance.audit.log import AuditLog
+from appliance.audit.tagindex.index import TagIndex
+from appliance.audit.tally import Tally
 from appliance.configuration import Configuration
 from appliance.daemon import log
+from appliance.daemon.charges import Charge, Charges
+from appliance.daemon.checkpoints import Checkpointer
 from appliance.daemon.deadlines import Deadlines
 from appliance.daemon.lanes import Lanes
 from appliance.daemon.limits import Bucket
+from appliance.daemon.logview import LogView
+from appliance.daemon.opening import read_ledger
+from appliance.daemon.orders import Orders
 from appliance.daemon.policy import Snapshot
 from appliance.daemon.problems import Problem
 from appliance.daemon.sockets import Caller
+from appliance.daemon.witnesses import Witnesses
 from appliance.engine.frames import Failed
 from appliance.engine.link import EngineFailed
 from appliance.engine.supervisor import Launch, LedgerMoved, Supervisor
 from appliance.errors import KagimoriError
-from appliance.ledger import chain, files
-from appliance.ledger.fold import LedgerState
+from appliance.ledger.actions import action_name, subject_of
+from appliance.ledger.chain import Entry
 
 MOST_STREAMS = 32
 MOST_MOVES = 3
@@ -50,12 +60,24 @@ class Stopped(KagimoriError):
         self.exit_code = failure.exit_code  # type: ignore[misc]  # the class's default is replaced on purpose
 
 
+@dataclass(frozen=True)
+class Books:
+    """The log with all that is derived from it, as it was opened and verified. ``began``: its first record, POSIX."""
+
+    log: AuditLog
+    index: TagIndex
+    tally: Tally
+    began: int
+
+
 class Service:
     """One daemon's state. ``stop`` is set when it shall end; ``failure`` if for a bad reason."""
 
-    def __init__(self, config: Configuration, audit: GroupCommit, launch: Launch) -> None:
+    def __init__(self, config: Configuration, books: Books, audit: GroupCommit, launch: Launch) -> None:
         self.config = config
         self.audit = audit
+        self.audit_log = books.log
+        self.tag_index = books.index
         audit.on_change = self.audit_changed
         self.lanes = Lanes()
         self.supervisor = Supervisor(config.engine.processes, launch, self.lanes, self)
@@ -69,6 +91,17 @@ class Service:
         self.version = version()
         self.deadlines = Deadlines(2 * config.engine.deadline_seconds + EXTRA_SECONDS)
         self._clock = asyncio.get_running_loop().time
+        self.charges = Charges(books.tally)
+        self.orders = Orders()
+        self.witnesses = Witnesses(books.log, config.origin, lambda: self.in_force.state, books.began)
+        self.checkpointer = Checkpointer(
+            books.log, self.lanes, config.origin, lambda: self.in_force.state, self._checkpoint_refused
+        )
+        self.log_view = LogView(
+            books.log, self.witnesses, config.ledger.directory, lambda: self.in_force.state.sequence
+        )
+        self._loaded: asyncio.Future[int] | None = None
+        self._ceremonies = books.log.last_ceremony
         self._reload = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._streams = 0
@@ -92,14 +125,25 @@ class Service:
             return "stopping"
         if not self.audit.available:
             return "audit_unavailable"
+        if self.snapshot is not None and self._overdue():
+            return "cosignature_overdue"
         return None if self.supervisor.serving else "token_unavailable"
 
     def admit(self) -> None:
         """Before any conversion.
 
         Raises:
-            Problem: stopping, audit_unavailable, token_unavailable. An engine that is just being replaced
-                is waited for.
+            Problem: stopping, audit_unavailable, cosignature_overdue, token_unavailable. An engine that is
+                just being replaced is waited for.
+        """
+        self.admit_reading()
+        self.witnesses.require_fresh()
+
+    def admit_reading(self) -> None:
+        """Before a look into the log that needs the token: as `admit`, however old the co-signing is.
+
+        Raises:
+            Problem: stopping, audit_unavailable, token_unavailable.
         """
         if self.stopping:
             raise Problem("stopping")
@@ -108,27 +152,60 @@ class Service:
         if self.supervisor.down:
             raise Problem("token_unavailable")
 
+    def _overdue(self) -> bool:
+        try:
+            self.witnesses.require_fresh()
+        except Problem:
+            return True
+        return False
+
     async def record(self, record: records.Record) -> int:
         """The record's number, once it is durable.
 
         Raises:
             Problem: audit_unavailable, deadline_exceeded.
         """
-        durable = self.audit.append(record)
-        self.deadlines.watch(durable)
+        return await self._durable(self.audit.append(record))
+
+    async def record_conversion(self, record: records.Conversion, tags: bytes, charge: Charge) -> int:
+        """The same for numbers that were taken from quotas and orders; ``tags``: those of the converted ones.
+
+        Raises:
+            Problem: audit_unavailable, deadline_exceeded.
+        """
+        durable = self.audit.append(record, tags)
+        charge.commit(record, durable)
+        return await self._durable(durable)
+
+    async def _durable(self, durable: asyncio.Future[int]) -> int:
+        waiting = asyncio.shield(durable)  # whoever gives up waiting does not unmake the record
+        self.deadlines.watch(waiting)
         try:
-            return await durable
+            number = await waiting
         except AuditUnavailable:
             raise Problem("audit_unavailable") from None
+        self.checkpointer.note()
+        return number
 
     async def refuse(
-        self, caller: Caller, code: str, source: str | None, target: str | None, purpose: str | None
+        self,
+        caller: Caller,
+        code: str,
+        names: tuple[str | None, str | None, str | None] = (None, None, None),
+        order: str | None = None,
     ) -> None:
         """Record a refusal; what is not known by the ledger is left out of the record.
+
+        Args:
+            caller: who asked.
+            code: what it was refused with.
+            names: source, target and purpose as they were asked for; None: not told.
+            order: digest of the order that came with it.
 
         Raises:
             Problem: audit_unavailable.
         """
+        source, target, purpose = names
         known = self.in_force
         await self.record(
             records.Refusal(
@@ -140,6 +217,7 @@ class Service:
                 source=None if source is None else known.known_name(source),
                 target=None if target is None else known.known_name(target),
                 purpose=None if purpose is None else known.known_purpose(purpose),
+                order=order,
             )
         )
 
@@ -159,34 +237,38 @@ class Service:
         """Count a stream out."""
         self._streams -= 1
 
-    async def start(self) -> None:
-        """Verify the ledger, start the engines.
+    async def start(self, entries: Sequence[Entry]) -> None:
+        """Put the verified ledger in force, start the engines.
 
         Raises:
-            LedgerError: the ledger is refused.
+            LedgerError: a newer ledger was found meanwhile, and is refused.
             Stopped: the first engine does not serve.
         """
         try:
-            await self._adopt(await asyncio.to_thread(self._read_ledger))
+            await self._adopt(entries)
         except EngineFailed as error:
             raise Stopped(error.failure) from None
+        if self._loaded is not None:
+            await asyncio.wait((self._loaded,))
+        self.witnesses.load()
+        self._spawn(self.checkpointer.run())
+        self.checkpointer.note()
 
-    def _read_ledger(self) -> LedgerState:
-        return chain.verify(files.read(self.config.ledger.directory), self.config.ledger.trust_anchor)
-
-    async def _adopt(self, state: LedgerState) -> None:
+    async def _adopt(self, entries: Sequence[Entry]) -> None:
         """Put a ledger in force, once an engine that verified the same one serves."""
         for _ in range(MOST_MOVES):
+            state = entries[-1].state
             try:
-                await self.supervisor.start(state.head, partial(self._put_in_force, state))
+                await self.supervisor.start(state.head, partial(self._put_in_force, entries))
             except LedgerMoved:  # it grew between the two readings
-                state = await asyncio.to_thread(self._read_ledger)
+                entries = await asyncio.to_thread(read_ledger, self.config)
             else:
                 log.info("ledger loaded", sequence=state.sequence, head=state.head)
                 return
         raise LedgerMoved
 
-    def _put_in_force(self, state: LedgerState) -> None:
+    def _put_in_force(self, entries: Sequence[Entry]) -> None:
+        state = entries[-1].state
         self.snapshot = Snapshot(state, self.roles)
         for role, policy in self.snapshot.roles.items():
             limit = policy.rule.values_per_minute
@@ -194,7 +276,11 @@ class Service:
                 self.buckets[role].resize(limit)
             else:
                 self.buckets[role] = Bucket(limit, self._clock)
-        self._note(records.LedgerLoaded(sequence=state.sequence, head=state.head))
+        for entry in entries:
+            if entry.sequence > self._ceremonies:
+                self._ceremonies = entry.sequence
+                self._note(_ceremony(entry))
+        self._loaded = self._note(records.LedgerLoaded(sequence=state.sequence, head=state.head))
 
     def reload(self) -> None:
         """SIGHUP: take the ledger as it is now, if it is accepted; else go on with the one in force."""
@@ -204,11 +290,11 @@ class Service:
     async def _reload_ledger(self) -> None:
         async with self._reload:
             try:
-                state = await asyncio.to_thread(self._read_ledger)
-                if state.head == self.in_force.state.head:
-                    log.info("ledger unchanged", sequence=state.sequence)
+                entries = await asyncio.to_thread(read_ledger, self.config)
+                if entries[-1].head == self.in_force.state.head:
+                    log.info("ledger unchanged", sequence=entries[-1].sequence)
                     return
-                await self._adopt(state)
+                await self._adopt(entries)
             except (KagimoriError, EngineFailed) as error:
                 message = error.failure.message if isinstance(error, EngineFailed) else error.message
                 log.error("reload refused; the ledger from before stays in force", reason=message)
@@ -242,15 +328,26 @@ class Service:
             self.stop.set()
 
     def audit_changed(self, trouble: str | None) -> None:
-        """The audit store stopped working, or works again."""
+        """The audit log stopped working, or works again."""
         if trouble is None:
-            log.info("audit store writes again")
+            log.info("audit log writes again")
         else:
-            log.error("audit store cannot be written; nothing is converted", reason=trouble)
+            log.error("audit log cannot be written; nothing is converted", reason=trouble)
 
-    def _note(self, record: records.Record) -> None:
-        """Record something that nobody waits for."""
-        self.audit.append(record).add_done_callback(lambda done: done.cancelled() or done.exception())
+    def _checkpoint_refused(self) -> None:
+        log.error("the engine has signed another log than this one; nothing is converted until somebody has looked")
+        self.audit.condemn("the engine has signed another log than this one")
+
+    def _note(self, record: records.Record) -> asyncio.Future[int]:
+        """Record something that mostly nobody waits for."""
+
+        def done(durable: asyncio.Future[int]) -> None:
+            if not durable.cancelled() and durable.exception() is None:
+                self.checkpointer.note()
+
+        noted = self.audit.append(record)
+        noted.add_done_callback(done)
+        return noted
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -258,9 +355,19 @@ class Service:
         task.add_done_callback(self._tasks.discard)
 
     async def close(self, seconds: float) -> None:
-        """End the engines."""
+        """End what runs beside the requests, and the engines."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.deadlines.close()
         await self.supervisor.close(seconds)
+
+
+def _ceremony(entry: Entry) -> records.Ceremony:
+    return records.Ceremony(
+        sequence=entry.sequence,
+        head=entry.head,
+        title=entry.plan.title,
+        actions=tuple(f"{action_name(action)} {subject_of(action)}" for action in entry.plan.actions),
+        finished=entry.outcome.finished,
+    )

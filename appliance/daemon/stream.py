@@ -11,10 +11,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+from typing import NamedTuple
 
 from aiohttp import web
 
 from appliance.audit import records
+from appliance.daemon.charges import Charge
 from appliance.daemon.cutting import Cutter
 from appliance.daemon.policy import Route
 from appliance.daemon.problems import Problem
@@ -23,12 +25,20 @@ from appliance.daemon.service import Service
 from appliance.daemon.sockets import Caller
 from appliance.daemon.wire import SERVER, read_some
 from appliance.engine.frames import MAX_LINES, Answer
+from appliance.ledger.order import VerifiedOrder
 
 DEPTH = 4
 STALL_SECONDS = 300.0
 DRAIN_SECONDS = 2.0
 
 _Waiting = asyncio.Future[Answer]
+
+
+class _Piece(NamedTuple):
+    """A frame under way, and what it took from quotas and order."""
+
+    waiting: _Waiting
+    charge: Charge
 
 
 class ClientGone(Exception):
@@ -38,14 +48,25 @@ class ClientGone(Exception):
 class Stream:
     """One streamed conversion."""
 
-    def __init__(self, service: Service, who: Caller, terms: Terms, route: Route, number: int) -> None:
+    def __init__(
+        self,
+        service: Service,
+        who: Caller,
+        terms: Terms,
+        route: Route,
+        number: int,
+        verified: VerifiedOrder | None = None,
+        order: bytes = b"",
+    ) -> None:
         self._service = service
+        self._verified = verified
+        self._order = order
         self._who = who
         self._terms = terms
         self._route = route
         self._number = number
         self._limit = service.in_force.roles[who.role].rule.values_per_stream
-        self._queue: asyncio.Queue[_Waiting | Problem | ClientGone | None] = asyncio.Queue(DEPTH)
+        self._queue: asyncio.Queue[_Piece | Problem | ClientGone | None] = asyncio.Queue(DEPTH)
         self._read = 0
         self._answered = 0
         self._stopping = False
@@ -88,8 +109,9 @@ class Stream:
             await self._producer
         while not self._queue.empty():
             left = self._queue.get_nowait()
-            if isinstance(left, asyncio.Future):
-                left.cancel()
+            if isinstance(left, _Piece):
+                left.waiting.cancel()
+                left.charge.release()
 
     async def _produce(self, request: web.BaseRequest) -> None:
         """Put the answers-to-be into the queue, in order; last of all None or what went wrong."""
@@ -124,9 +146,24 @@ class Stream:
             raise Problem("too_many_numbers", f"A stream of this role has at most {self._limit} lines.")
         await self._keep_to_rate(count)
         self._check_policy()
-        waiting = self._service.lanes.bulk(self._route.source, self._route.target, count, lines)
-        waiting.add_done_callback(_seen)
-        await self._queue.put(waiting)
+        charge = self._charge(count)
+        try:
+            waiting = self._service.lanes.bulk(self._route.source, self._route.target, count, lines, self._order)
+            waiting.add_done_callback(_seen)
+            await self._queue.put(_Piece(waiting, charge))
+        except BaseException:
+            charge.release()
+            raise
+
+    def _charge(self, count: int) -> Charge:
+        """Take the lines from quotas and order, which must still be good."""
+        who, purpose = self._who, self._terms.purpose
+        policy = self._service.in_force.roles[who.role]
+        if self._order:
+            self._verified = self._service.orders.accept(self._order, policy, self._route, purpose)
+        elif policy.needs_order(self._route, self._read):
+            raise Problem("order_required", "So many numbers in one stream need a disclosure order.")
+        return self._service.charges.take(who.role, policy.rule, purpose, count, self._verified)
 
     async def _keep_to_rate(self, count: int) -> None:
         """A stream that has begun is slowed down, never cut, for its role's rate."""
@@ -144,13 +181,14 @@ class Stream:
 
     async def _consume(self, request: web.BaseRequest) -> None:
         while True:
-            waiting = await self._queue.get()
-            if waiting is None:
+            piece = await self._queue.get()
+            if piece is None:
                 return
-            if isinstance(waiting, Exception):
-                raise waiting
-            answer = await waiting
-            await self._service.record(self._record(answer))
+            if isinstance(piece, Exception):
+                raise piece
+            with piece.charge:
+                answer = await piece.waiting
+                await self._service.record_conversion(self._record(answer), answer.tags, piece.charge)
             response = await self._begin(request)
             async with asyncio.timeout(STALL_SECONDS):
                 await response.write(answer.lines)
@@ -183,6 +221,8 @@ class Stream:
             malformed=answer.malformed,
             unknown=answer.unknown,
             stream=self._number,
+            order=None if self._verified is None else self._verified.digest,
+            tag_key=self._service.in_force.roles[self._who.role].tag_key if answer.tags else None,
         )
 
     async def _close_record(self, outcome: str) -> None:

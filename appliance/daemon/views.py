@@ -59,7 +59,7 @@ def _domain(policy: RolePolicy, name: str) -> dict[str, object]:
 
 
 def status(service: Service, role: str) -> web.Response:
-    """``/v1/status``: ledger, engines and audit store in a few facts."""
+    """``/v1/status``: ledger, engines and audit log in a few facts."""
     state = service.in_force.state
     reason = service.unready
     return json_response(
@@ -77,7 +77,18 @@ def status(service: Service, role: str) -> web.Response:
                         {"pid": link.hello.pid, "numbers": link.answered} for link in service.supervisor.serving
                     ],
                 },
-                "audit": {"available": service.audit.available, "records": service.audit.records},
+                "audit": _audit(service),
             }
         )
     )
+
+
+def _audit(service: Service) -> dict[str, object]:
+    signed = service.checkpointer.signed
+    return {
+        "available": service.audit.available,
+        "records": service.audit.records,
+        "signed": 0 if signed is None else signed.size,
+        "cosigned": service.witnesses.size,
+        "cosignature_age": service.witnesses.age(),
+    }

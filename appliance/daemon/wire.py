@@ -20,6 +20,7 @@ from appliance.daemon.sockets import Caller, caller
 
 SERVER = "kagimori"
 READ_BUFFER = 1 << 18
+LONGEST_HEADER = 98_304  # a disclosure order of 64 KiB in base64
 _silent = logging.getLogger("kagimori.http")
 _silent.setLevel(logging.CRITICAL + 1)
 
@@ -110,5 +111,6 @@ class Server(web.Server):
             keepalive_timeout=600.0,
             lingering_time=2.0,
             read_bufsize=READ_BUFFER,
+            max_field_size=LONGEST_HEADER,
             auto_decompress=False,
         )

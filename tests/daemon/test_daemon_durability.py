@@ -9,7 +9,6 @@ import time
 
 import pytest
 
-from appliance.audit.store import FILE_NAME
 from tests.daemonkit import Asking, Daemon, HeldDisk, codes, edit_config, kinds, stream_path, wait_for
 from tests.world import World
 
@@ -71,7 +70,7 @@ def test_a_full_disk_refuses_conversions_and_passes(small: World) -> None:
     with Daemon(small) as daemon:
         for _ in range(20):  # so that it is the audit file and not the log that is too large
             number = daemon.numbers("resident", "sspin.A", codes(1), role="numbering")[0]
-        size = (small.audit_directory / FILE_NAME).stat().st_size
+        size = small.audit_segment.stat().st_size
         before = daemon.records()
         no_limit = resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (size + 10, no_limit[1]))
@@ -86,14 +85,14 @@ def test_a_full_disk_refuses_conversions_and_passes(small: World) -> None:
         ready = daemon.ask("hub", "GET", "/readyz")
         assert (ready.status, ready.json) == (503, {"ready": False, "reason": "audit_unavailable"})
         assert daemon.ask("hub", "GET", "/v1/status").json["audit"]["available"] is False
-        assert (small.audit_directory / FILE_NAME).stat().st_size == size, "what was cut short is taken back"
+        assert small.audit_segment.stat().st_size == size, "what was cut short is taken back"
         resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, no_limit)
         wait_for(lambda: daemon.ask("hub", "GET", "/readyz").status == 200)
         assert daemon.convert("sspin.A", "sspin.B", [number]).status == 200
         after = daemon.records()[len(before) :]
         assert [record["kind"] for record in after] == ["audit_regained", "conversion"]
         assert after[0]["lost"] >= 4
-        assert "audit store cannot be written" in daemon.log and "audit store writes again" in daemon.log
+        assert "audit log cannot be written" in daemon.log and "audit log writes again" in daemon.log
         assert daemon.stop() == 0
     with Daemon(small) as daemon:
         assert daemon.records()[-1]["kind"] == "ledger_loaded"
@@ -108,7 +107,7 @@ def test_a_stream_whose_record_cannot_be_written_is_cut(small: World) -> None:
         answer = b""
         while b"!malformed_number\n" not in answer:
             answer += connection.recv(65536)
-        size = (small.audit_directory / FILE_NAME).stat().st_size
+        size = small.audit_segment.stat().st_size
         hard = resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE)[1]
         resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (size, hard))
         connection.sendall(b"?\n")
@@ -119,10 +118,10 @@ def test_a_stream_whose_record_cannot_be_written_is_cut(small: World) -> None:
 
 
 DEFECT = """
-from appliance.daemon import app
+from appliance.daemon import conversion
 def broken(numbers):
     raise RuntimeError(numbers[0])
-app.to_lines = broken
+conversion.to_lines = broken
 from appliance.cli import main
 main()
 """

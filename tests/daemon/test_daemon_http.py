@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import socket
 import subprocess
 from typing import Any
@@ -62,7 +63,9 @@ def test_answers_name_generations_and_the_audit_record(served: Daemon) -> None:
         **{"kind": "conversion", "record": said["record"], "time": record["time"], "role": "hub", "stream": None},
         **{"uid": os.getuid(), "gid": os.getgid(), "pid": os.getpid(), "reference": "照会 12", "purpose": "exchange"},
         **{"source": "sspin.A.1", "target": "sspin.B.1", "count": 3, "converted": 3, "malformed": 0, "unknown": 0},
+        **{"tag_key": "tag.1", "tags": record["tags"], "order": None},
     }
+    assert re.fullmatch("[0-9a-f]{64}", record["tags"])
 
 
 def test_the_root_has_no_generation(served: Daemon) -> None:
@@ -159,7 +162,10 @@ def test_status_tells_ledger_engines_and_audit(served: Daemon) -> None:
     assert said["ready"] is True and said["reason"] is None
     assert said["ledger"] == {"sequence": 3, "head": state.head, "rehearsal": False}
     assert [link["pid"] for link in said["engines"]["serving"]] == served.engines()
-    assert said["audit"] == {"available": True, "records": len(served.records())}
+    audit = said["audit"]
+    assert (audit["available"], audit["records"]) == (True, len(served.records()))
+    assert 0 < audit["signed"] <= audit["records"]
+    assert (audit["cosigned"], audit["cosignature_age"]) == (0, None)
 
 
 def test_health_and_readiness(served: Daemon) -> None:
@@ -305,7 +311,7 @@ def test_no_refusal_or_record_repeats_what_might_be_a_number(served: Daemon) -> 
         reply = served.ask("hub", "POST", "/v1/convert", json.dumps({**QUESTION, **terms}).encode(), JSON)
         assert reply.status in (400, 403)
         assert number.encode() not in reply.body
-    text = (served.world.audit_directory / "records.jsonl").read_text("utf-8")
+    text = json.dumps(served.records())
     assert number not in text
     assert number not in served.log
 
@@ -393,7 +399,7 @@ def test_a_body_larger_than_any_allowed_question_is_not_read(served: Daemon) -> 
     reply = served.ask("slow", "POST", "/v1/convert", body, JSON)
     assert (reply.status, reply.code) == (413, "too_many_numbers")
     with contextlib.closing(UnixConnection(served.world.socket("slow"))) as connection:
-        connection.request("POST", "/v1/convert", (b"x" * 4_000 for _ in range(20)), JSON, encode_chunked=True)
+        connection.request("POST", "/v1/convert", (b"x" * 4_000 for _ in range(60)), JSON, encode_chunked=True)
         with connection.getresponse() as response:
             assert response.status == 413
             assert json.loads(response.read())["code"] == "too_many_numbers"

@@ -10,7 +10,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from appliance.audit.store import FILE_NAME
 from tests.daemonkit import Daemon, alive, codes, edit_config, kinds, wait_for
 from tests.world import World, build_world
 
@@ -34,8 +33,8 @@ def test_it_starts_serves_and_stops_cleanly(small: World) -> None:
         assert daemon.stop() == 0
         assert not path.exists()
         assert not any(alive(pid) for pid in engines)
-        assert kinds(daemon) == ["start", "ledger_loaded", "conversion", "stop"]
-        start, loaded, _, stop = daemon.records()
+        assert kinds(daemon) == ["start", "ceremony", "ceremony", "ledger_loaded", "conversion", "stop"]
+        start, _, _, loaded, _, stop = daemon.records()
         assert start["roles"] == ["hub", "numbering", "oversight", "portal"]
         assert (loaded["sequence"], loaded["head"]) == (2, small.state().head)
         assert stop["reason"] == "SIGTERM"
@@ -50,7 +49,7 @@ def test_ctrl_c_stops_it_too(small: World) -> None:
 
 def test_a_signal_during_the_start_ends_it(small: World) -> None:
     with Daemon(small).launch() as daemon:
-        wait_for(lambda: (small.audit_directory / FILE_NAME).exists() and daemon.records())
+        wait_for(lambda: small.audit_segment.exists() and daemon.records())
         assert daemon.stop() == 0, daemon.log
         assert not small.socket("hub").exists()
 
@@ -107,14 +106,18 @@ def test_the_group_of_the_configuration_gets_the_socket(small: World) -> None:
 
 def test_without_its_audit_folder_it_does_not_start(tmp_path: Path) -> None:
     world = build_world(tmp_path / "w", keys=(), audit=False)
-    refused(world, 3, "audit store", "No such file or directory", "it is not made here")
+    refused(world, 3, "audit log", "No such file or directory", "it is not made here")
     assert not world.audit_directory.exists()
 
 
 def test_a_damaged_audit_store_refuses_the_start(small: World) -> None:
-    (small.audit_directory / FILE_NAME).write_bytes(b'{"kind":"stop"}\n')
-    refused(small, 3, "line 1 is no audit record", "keep this file as evidence")
-    assert (small.audit_directory / FILE_NAME).read_bytes() == b'{"kind":"stop"}\n'
+    with Daemon(small) as daemon:
+        assert daemon.stop() == 0
+    whole = small.audit_segment.read_bytes()
+    changed = whole.replace(b'"kind":"start"', b'"kind":"stast"')
+    small.audit_segment.write_bytes(changed)
+    refused(small, 3, "audit log", "record 1", "keep ")
+    assert small.audit_segment.read_bytes() == changed
 
 
 def test_a_missing_configuration(tmp_path: Path) -> None:
@@ -136,8 +139,10 @@ def test_a_second_daemon_on_the_same_audit_store(small: World) -> None:
 def test_a_second_daemon_on_the_same_socket(small: World) -> None:
     text = small.config.read_text("utf-8")
     other = small.folder / "other.toml"
-    (small.folder / "audit2").mkdir()
-    other.write_text(text.replace('directory = "audit"', 'directory = "audit2"'), "utf-8")
+    for name in ("audit", "state"):
+        (small.folder / f"{name}2").mkdir()
+        text = text.replace(f'directory = "{name}"', f'directory = "{name}2"')
+    other.write_text(text, "utf-8")
     with Daemon(small) as daemon:
         second = [sys.executable, "-m", "appliance.cli", "serve", "--config", str(other)]
         done = subprocess.run(second, env=small.env, capture_output=True, text=True, timeout=60)
@@ -167,12 +172,12 @@ def test_after_a_crash_a_torn_record_is_removed_and_said(small: World) -> None:
     with Daemon(small) as daemon:
         assert daemon.stop() == 0
         before = len(daemon.records())
-    with (small.audit_directory / FILE_NAME).open("ab") as file:
-        file.write(b'{"converted":1,"cou')
+    with small.audit_segment.open("ab") as file:
+        file.write(b'\0\xff\0\0\0\0{"converted":1,"co')
     with Daemon(small) as daemon:
         repair, start = daemon.records()[before : before + 2]
-        assert (repair["kind"], repair["removed"], start["kind"]) == ("repair", 19, "start")
-        assert "audit store repaired" in daemon.log
+        assert (repair["kind"], repair["removed"], start["kind"]) == ("repair", 24, "start")
+        assert "a torn end was removed" in daemon.log
 
 
 def test_only_listed_users_are_let_in(small: World) -> None:
