@@ -24,6 +24,7 @@ from rich.console import Console
 from running import Runner
 from scheme import Scheme, Summary
 from steps import Steps
+from watching import Watching
 
 from appliance.errors import KagimoriError
 from appliance.hubkit import register
@@ -92,6 +93,10 @@ def run(console: Console, layout: Layout, found: Tools, residents: int, exchange
             daemon.wait_ready(layout, process)
             step.result = f"ready, pid {process.pid}"
         scheme.run(exchanges)
+        watching = Watching(layout, runner, steps, scheme.summary)
+        watching.history(scheme.asked_about)
+        watching.witness()
+        watching.export()
     scheme.summary.seconds = {step.title: round(step.seconds, 3) for step in steps.done}
     scheme.summary.seconds["together"] = round(time.perf_counter() - begin, 3)
     scheme.summary.write(layout)

@@ -11,6 +11,7 @@ import tokens
 from layout import APPLIANCE, BACKUP, LABELS, PROJECT, ROLES, DemoError, Layout, Tools
 from running import Runner
 from steps import Steps
+from watching import make_witness
 
 from appliance.numbers.domains import DEFAULT_SECTORS
 from keyceremony.words import last_four, words_of
@@ -22,6 +23,7 @@ PEOPLE = (
     ("oversight-1", "監視機関 田中 誠", "oversight"),
 )
 DOMAINS = ("common", "spin", *(f"sspin.{letter}" for letter in DEFAULT_SECTORS))
+KEYS = (*DOMAINS, "tag", "log")
 
 _POLICY = """
 [keys]
@@ -40,26 +42,39 @@ purposes = ["benefit-check", "self-check"]
 values_per_request = 1000
 values_per_stream = 10_000_000
 values_per_minute = 60_000_000
+
+[policy.oversight]
+log = true
+
+[policy.portal]
+history = ["common"]
+values_per_minute = 6000
 """
 
 
 def hold(layout: Layout, tools: Tools, runner: Runner, steps: Steps) -> None:
-    """Tokens, participants, genesis, a backup token, and one plan that makes and activates a key for every domain."""
+    """Tokens, participants, genesis, a backup token, and one plan that makes and activates every key there must be."""
     with steps.step("Tokens in SoftHSM2") as step:
         tokens.make(layout, tools, runner, LABELS)
         step.result = f"{len(LABELS)}: the appliance's, one for backup, and one for each person"
     with steps.step("Enrolment, each on their own token") as step:
         runner.both_hands(*(lambda p=p, n=n, r=r: _enroll(layout, tools, runner, p, n, r) for p, n, r in PEOPLE))
         step.result = "three officers (保安責任者) and the oversight body (監視機関)"
+    with steps.step("The oversight body's witness keys, for co-signing the log") as step:
+        witness = make_witness(layout, runner)
+        step.result = "Ed25519 and ML-DSA-44; their public halves go into the policy"
     with steps.step("Genesis of the ledger") as step:
-        _found(layout, tools, runner)
+        _found(layout, tools, runner, witness)
         step.result = f"approved by {len(PEOPLE)} people, carried out"
     with steps.step("Backup token enrolled, its transport key trusted by the SO") as step:
         _enroll_backup(layout, tools, runner)
-        step.result = "from now on every key is copied to it before it is sealed"
+        step.result = "from now on every key but the log's is copied to it before it is sealed"
     with steps.step("First keys, generated and activated in one plan") as step:
         approvers = _make_keys(layout, tools, runner)
-        step.result = f"{len(DOMAINS)} keys in the token and on the backup token, approved by {', '.join(approvers)}"
+        step.result = (
+            f"{len(DOMAINS)} to convert with, one for subject tags, one that signs the log and has no copy;"
+            f" approved by {', '.join(approvers)}"
+        )
     with steps.step("Its script and its minutes, in Japanese and English") as step:
         runner("keyceremony", "minutes", "3", "--out", layout.minutes, "--config", layout.config)
         step.result = f"{_from_here(layout.script)} and {_from_here(layout.minutes)}: to be printed from a browser"
@@ -84,9 +99,9 @@ def _card(layout: Layout, person: str) -> Path:
     return layout.cards / f"{person}.json"
 
 
-def _found(layout: Layout, tools: Tools, runner: Runner) -> None:
+def _found(layout: Layout, tools: Tools, runner: Runner, witness: Sequence[str]) -> None:
     setup = layout.folder / "setup.toml"
-    setup.write_text(_setup(layout, tools, runner), encoding="utf-8")
+    setup.write_text(_setup(layout, tools, runner, witness), encoding="utf-8")
     runner("keyceremony", "plan", "genesis", setup, "--ledger", layout.ledger)
     plan = layout.ledger / "pending" / "000001.plan.json"
     anchor = hashlib.sha256(plan.read_bytes()).hexdigest()
@@ -104,8 +119,8 @@ def _enroll_backup(layout: Layout, tools: Tools, runner: Runner) -> None:
 
 
 def _make_keys(layout: Layout, tools: Tools, runner: Runner) -> list[str]:
-    actions = [action for domain in DOMAINS for action in (f"generate {domain}", f"activate {domain}.1")]
-    title = "First keys: 共通番号, 国民ID and the sectors A to F"
+    actions = [action for name in KEYS for action in (f"generate {name}", f"activate {name}.1")]
+    title = "First keys: 共通番号, 国民ID, the sectors A to F, and those of the log"
     runner("keyceremony", "plan", "keys", *actions, "--title", title, "--config", layout.config)
     plan = layout.ledger / "pending" / "000003.plan.json"
     runner("keyceremony", "script", plan, "--out", layout.script, "--config", layout.config)
@@ -146,7 +161,7 @@ def _approve_and_execute(
     runner("keyceremony", "execute", plan, *pins, "--config", layout.config, "--operator", "make demo")
 
 
-def _setup(layout: Layout, tools: Tools, runner: Runner) -> str:
+def _setup(layout: Layout, tools: Tools, runner: Runner, witness: Sequence[str]) -> str:
     sectors = [f"sspin.{letter}" for letter in DEFAULT_SECTORS]
     cards = ", ".join(f'"{_card(layout, person).relative_to(layout.folder)}"' for person, _, _ in PEOPLE)
     head = f"""# What the genesis of the demo's ledger is made from (keyceremony plan genesis)
@@ -158,7 +173,9 @@ label = "{APPLIANCE}"
 serial = "{tokens.serial(layout, tools, runner, APPLIANCE)}"
 """
     pairs = ", ".join(f'["resident", "{sector}"]' for sector in sectors)
-    return head + _POLICY.format(pairs=pairs, sectors=", ".join(f'"{sector}"' for sector in sectors))
+    keys = ",\n  ".join(f'"{vkey}"' for vkey in witness)
+    watched = f"\n[log]\nwarn_seconds = 86_400\nrefuse_seconds = 604_800\nwitnesses = [\n  {keys},\n]\n"
+    return head + _POLICY.format(pairs=pairs, sectors=", ".join(f'"{sector}"' for sector in sectors)) + watched
 
 
 def _configuration(layout: Layout, tools: Tools, anchor: str) -> str:

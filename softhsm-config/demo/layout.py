@@ -17,7 +17,7 @@ from appliance.configuration import LONGEST_SOCKET_PATH
 from appliance.errors import KagimoriError
 
 PROJECT = Path(__file__).resolve().parents[2]
-ROLES = ("hub", "numbering")
+ROLES = ("hub", "numbering", "oversight", "portal")
 APPLIANCE, BACKUP = "appliance", "backup"  # the appliance's tokens; the others are the people's own
 LABELS = (APPLIANCE, BACKUP, "officer-1", "officer-2", "officer-3", "oversight-1")
 _MARK = "this folder belongs to the demo and is emptied by it"
@@ -48,6 +48,21 @@ class Layout:
     def home(self) -> Path:
         """The appliance's own folder: configuration, ledger, audit records, sockets."""
         return self.folder / "appliance"
+
+    @property
+    def witness(self) -> Path:
+        """The keys of the oversight body's witness."""
+        return self.folder / "witness"
+
+    @property
+    def copy(self) -> Path:
+        """The exported copy of the audit log."""
+        return self.folder / "log-copy"
+
+    @property
+    def page(self) -> Path:
+        """The auditors' report."""
+        return self.folder / "report.html"
 
     @property
     def config(self) -> Path:

@@ -12,6 +12,8 @@ from rich.table import Table
 from running import shown
 from steps import Step
 
+from appliance.configuration import load
+
 
 def table(console: Console, steps: list[Step]) -> None:
     """What happened and how long it took."""
@@ -29,6 +31,7 @@ def explore(console: Console, layout: Layout, tools: Tools, *, serving: bool) ->
     """Commands that work as they stand, in the project's folder."""
     socket, config = _short(layout.run / "hub.sock"), _short(layout.config)
     ledger, sample = _short(layout.ledger), _short(layout.folder / "sample")
+    anchor = load(layout.config).ledger.trust_anchor
     appliance, keyceremony = shown("appliance"), shown("keyceremony")
     why = "--purpose benefit-check --reference case-2"
     asking = (
@@ -51,6 +54,13 @@ def explore(console: Console, layout: Layout, tools: Tools, *, serving: bool) ->
         "Read the script and the minutes of the first keys' ceremony (in a browser; they print on A4)": [
             f"xdg-open {_short(layout.script)}",
             f"xdg-open {_short(layout.minutes)}",
+        ],
+        "Watch the log as the oversight body does (serving), and look at its report": [
+            f"{appliance} oversight witness --keys {_short(layout.witness)}"
+            f" --state {_short(layout.folder / 'witness-state')} --anchor {anchor}"
+            f" --socket {_short(layout.run / 'oversight.sock')}",
+            f"{appliance} oversight verify {_short(layout.copy)} --anchor {anchor}",
+            f"xdg-open {_short(layout.page)}",
         ],
         "Compare both tokens with the ledger (exit code 1: recovery was never rehearsed)": [
             f"SOFTHSM2_CONF={_short(layout.softhsm_conf(APPLIANCE))} {keyceremony} inventory --with {BACKUP}"

@@ -44,6 +44,8 @@ class Summary:
     exchanges: dict[str, int] = field(default_factory=dict)
     batch: dict[str, int] = field(default_factory=dict)
     refusals: dict[str, str] = field(default_factory=dict)
+    history: dict[str, int] = field(default_factory=dict)
+    cosigned: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
     def write(self, layout: Layout) -> None:
@@ -59,6 +61,7 @@ class Scheme:
         self._country = country
         self._steps = steps
         self.summary = summary
+        self.asked_about = 0  # the place in the register of somebody who was asked about
         self._truth = {letter: {m.existing: m for m in members} for letter, members in country.members.items()}
 
     def run(self, exchanges: int) -> None:
@@ -168,6 +171,7 @@ class Scheme:
         holder.keep("income", ((m.existing, self._country.income[m.resident or 0]) for m in known))
         linked = [(self._truth["B"][existing], number) for existing, number in asker.links()]
         asked = random.Random(people.SEED).choices(linked, k=count)  # noqa: S311 -- whom B happens to ask about
+        self.asked_about = asked[0][0].resident or 0
         with self._steps.step("Exchanges (情報連携) B → E, one person each", count) as step:
             single = [[one] for one in asked]
             outcomes = self._ask(asker, holder, single, step)
@@ -212,16 +216,16 @@ class Scheme:
         with self._steps.step("Wrong numbers given as numbers of B") as step:
             rng = random.Random(people.SEED)  # noqa: S311 -- any number will do
             code = self._country.residents[0].code
-            why = {"purpose": "linking", "reference": "demo-refusals"}
-            of_a = numbering.convert_one("resident", "sspin.A", code, **why)
+            of_a = numbering.convert_one("resident", "sspin.A", code, purpose="linking", reference="demo-refusals")
             wrong = {
                 "a random number": "".join(rng.choices(BASE36, k=11)),
                 "a number of sector A": of_a,
                 "369PQRST246, the scheme's own figure": "369PQRST246",
                 "one character too few": "369PQRST24",
             }
-            why = {"purpose": "self-check", "reference": "demo-refusals"}
-            results = hub.convert("sspin.B", "sspin.E", list(wrong.values()), **why).results
+            results = hub.convert(
+                "sspin.B", "sspin.E", list(wrong.values()), purpose="self-check", reference="demo-refusals"
+            ).results
             for name, result in zip(wrong, results, strict=True):
                 if isinstance(result, Converted):
                     raise DemoError(f"{name} was converted")

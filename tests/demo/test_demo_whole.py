@@ -8,12 +8,13 @@ import os
 import re
 import resource
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -186,7 +187,7 @@ def test_pkcs11_tool_lists_the_keys_as_they_should_be(demo: Demo) -> None:
     for label in ("appliance", "backup"):
         keys = _secret_keys(demo, label)
         labels = {re.search(r"label:\s+(\S+)", key)[1] for key in keys}  # type: ignore[index]
-        assert labels == {"common.1", "spin.1", *(f"sspin.{letter}.1" for letter in "ABCDEF")}
+        assert labels == {"common.1", "spin.1", "tag.1", *(f"sspin.{letter}.1" for letter in "ABCDEF")}
         access = "sensitive, always sensitive, local" if label == "appliance" else "sensitive, extractable"
         for key in keys:
             assert re.search(r"Usage:\s+encrypt\n", key), key
@@ -231,6 +232,37 @@ def test_pins_are_nowhere_but_in_their_files(demo: Demo) -> None:
     log = (demo.folder / "demo.log").read_text(encoding="utf-8")
     assert "keyceremony" in log
     assert "--init-token" in log
+
+
+def test_a_citizen_saw_their_history_and_the_log_was_co_signed(demo: Demo) -> None:
+    history = demo.summary["history"]
+    assert isinstance(history, dict)
+    assert history["conversions"] >= 3
+    assert history["records"] > EXCHANGES
+    cosigned = demo.summary["cosigned"]
+    assert isinstance(cosigned, int)
+    assert cosigned >= history["records"]
+    note = (demo.folder / "log-copy" / "checkpoint").read_text("utf-8").splitlines()
+    assert int(note[1]) >= cosigned
+    assert "<svg" in (demo.folder / "report.html").read_text("utf-8")
+
+
+def test_no_file_of_the_log_holds_anybodys_number(demo: Demo) -> None:
+    """Neither the log, nor the daemon's own log, nor what the auditors get: only sectors and register know numbers."""
+    numbers: set[bytes] = set()
+    for line in (demo.folder / "common-numbers.csv").read_bytes().splitlines()[1:]:
+        numbers.update(line.split(b","))
+    for letter in "BCE":
+        with closing(sqlite3.connect(demo.folder / "sectors" / f"{letter}.sqlite")) as database:
+            numbers.update(number.encode() for (number,) in database.execute("SELECT number FROM link"))
+    assert len(numbers) > 4 * RESIDENTS
+    looked = [demo.folder / "demo.log", demo.folder / "report.html", demo.folder / "appliance" / "daemon.log"]
+    for folder in (demo.folder / "appliance" / "audit", demo.folder / "appliance" / "state", demo.folder / "log-copy"):
+        looked += [path for path in folder.rglob("*") if path.is_file()]
+    assert len(looked) > 20
+    for path in looked:
+        content = path.read_bytes()
+        assert not [number for number in numbers if number in content], path
 
 
 def test_nothing_of_the_users_own_is_touched(demo: Demo) -> None:
