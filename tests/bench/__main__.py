@@ -13,14 +13,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
 
-from tests.bench import limits, load
+from tests.bench import history, limits, load
+from tests.bench.audit import measure_audit
 from tests.bench.processes import children, daemon, peak_megabytes
 from tests.bench.report import machine, table
 from tests.bench.subject import Subject, subject
@@ -127,12 +128,12 @@ def measure_requests(world: World, ours: Subject, seconds: float, rounds: int, t
     }
 
 
-def run(folder: Path, *, rounds: int, lines: int, seconds: float) -> Figures:
-    """The whole benchmark in ``folder``."""
+def run(folder: Path, *, rounds: int, lines: int, seconds: float, sizes: Sequence[int]) -> Figures:
+    """The whole benchmark in ``folder``. ``sizes``: numbers of tags stored for the histories."""
     world = build_world(folder)
     os.environ["SOFTHSM2_CONF"] = world.env["SOFTHSM2_CONF"]
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("Measuring", total=4 * rounds)
+        task = progress.add_task("Measuring", total=5 * rounds)
 
         def tick() -> None:
             progress.advance(task)
@@ -145,8 +146,10 @@ def run(folder: Path, *, rounds: int, lines: int, seconds: float) -> Figures:
             engine = measure_engine(world, ours, rounds, tick)
             short = measure_stream(world, ours, lines // 10, rounds, tick)
             long = measure_stream(world, ours, lines, 1, tick)
+            audit = measure_audit(world, ours, PURPOSE, lines=lines // 5, seconds=seconds, rounds=rounds, tick=tick)
             memory = {"daemon": peak_megabytes(pid), "client": long.pop("client_megabytes")}
             memory |= {f"engine_{n}": peak_megabytes(child) for n, child in enumerate(children(pid), 1)}
+        histories = [row._asdict() for row in history.measure(sizes)]
     short.pop("client_megabytes")
     return {
         "machine": machine(),
@@ -154,6 +157,8 @@ def run(folder: Path, *, rounds: int, lines: int, seconds: float) -> Figures:
         "stream": short,
         "long_stream": long,
         "requests": requests,
+        "audit": audit,
+        "history": histories,
         "peak_megabytes": memory,
     }
 
@@ -165,9 +170,18 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=10_000_000, help="length of the longest stream")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of each run of single requests")
     parser.add_argument("--output", type=Path, default=Path("bench.json"), help="where the figures go")
+    parser.add_argument(
+        "--tags", type=lambda text: int(float(text)), nargs="*", default=history.SIZES, help="tags stored for histories"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kagimori-bench-") as folder:
-        figures = run(Path(folder), rounds=options.rounds, lines=options.lines, seconds=options.seconds)
+        figures = run(
+            Path(folder) / "w",
+            rounds=options.rounds,
+            lines=options.lines,
+            seconds=options.seconds,
+            sizes=options.tags,
+        )
     options.output.write_text(json.dumps(figures, indent=2) + "\n")
     Console().print(table(figures))
     Console().print(f"written to {options.output}")

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,9 +35,15 @@ def is_ready(path: Path) -> bool:
 
 
 @contextmanager
-def daemon(config: Path, socket_path: Path, environment: Mapping[str, str], log: Path) -> Iterator[int]:
+def daemon(
+    config: Path,
+    socket_path: Path,
+    environment: Mapping[str, str],
+    log: Path,
+    program: Sequence[str] = ("-m", "appliance.cli"),
+) -> Iterator[int]:
     """``appliance serve`` until the block ends; gives its process id."""
-    command = [sys.executable, "-m", "appliance.cli", "serve", "--config", str(config)]
+    command = [sys.executable, *program, "serve", "--config", str(config)]
     with log.open("wb") as output:
         process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=output, stderr=output)
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,22 @@ def table(figures: dict[str, Any]) -> Table:
     crowd = requests["clients_32_per_second"]
     row("32 clients", f"{crowd:,.0f} requests/s", "", "≥ 8,000/s", crowd >= 8000)
     row("32 clients, p50 / p99", f"{requests['clients_32_p50_us']:.0f} / {requests['clients_32_p99_us']:.0f} µs")
+    _audit(row, figures["audit"])
+    for one in figures["history"]:
+        name = f"history, {one['tags']:,} tags, {one['hits']} conversions, p50 / p95"
+        row(name, f"{one['cold_p50']:.1f} / {one['cold_p95']:.1f} ms", "", "p95 ≤ 50 ms", one["cold_p95"] <= 50)
     for name, megabytes in figures["peak_megabytes"].items():
         row(f"peak memory: {name.replace('_', ' ')}", f"{megabytes:.0f} MB", "", "≤ 200 MB", megabytes <= 200)
     return sheet
+
+
+def _audit(row: Callable[..., None], audit: dict[str, Any]) -> None:
+    """What records and tags cost."""
+    for what, unit in (("requests", "requests/s"), ("numbers", "numbers/s, streamed")):
+        seen = audit[f"{what}_per_second"]
+        on, tags = audit[f"{what}_on_over_off"], audit[f"{what}_whole_over_untagged"]
+        row("audit off (no record of a conversion)", f"{seen['off']:,.0f} {unit}", "1")
+        row("audit on, without subject tags", f"{seen['untagged']:,.0f} {unit}", f"{on:.1%} of off")
+        goal = "" if what == "requests" else "≥ 80 %"
+        met = None if what == "requests" else tags >= 0.8
+        row("audit on, with subject tags", f"{seen['whole']:,.0f} {unit}", f"{tags:.1%} of without", goal, met)

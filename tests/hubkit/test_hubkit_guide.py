@@ -16,6 +16,8 @@ from appliance.hubkit import register as register_files
 from appliance.hubkit.linking import link
 from appliance.hubkit.register import FourAttributes, Resident
 from appliance.hubkit.sector import Sector
+from appliance.ledger import servicekeys
+from appliance.tlog import checkpoint
 from tests.world import PROJECT, World, build_world
 
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -51,8 +53,11 @@ def test_the_examples_of_the_guide(
         e.keep("income", [("99", "3,000,000 yen")])
         residents = register_files.read(Path("register.csv"))
         e.store(link(numbering, residents, list(e.requests()), "sspin.E", purpose="linking", reference="r"))
+    state, origin = world.state(), f"kagimori/log/{world.anchor[:16]}/main"
+    keys = [str(checkpoint.key(origin, raw)) for raw in servicekeys.log_keys(state).values()]
+    Path("log-keys").write_text("\n".join(keys), encoding="utf-8")
     blocks = BLOCK.findall((PROJECT / "docs" / "hub-guide.md").read_text(encoding="utf-8"))
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     exec("\n".join(blocks), {"__name__": "guide"})
     assert capsys.readouterr().out.splitlines() == [
         "not converted: unknown_number",
@@ -60,4 +65,9 @@ def test_the_examples_of_the_guide(
         "1000 {'unknown_number'} sspin.E.1",
         "1 linked; [] for inquiry; by key sspin.B.1",
         "3,000,000 yen",
+        "numbering resident → common.1 for numbering",
+        "hub sspin.E.1 → sspin.B.1 for benefit-check",
+        "hub sspin.B.1 → sspin.E.1 for benefit-check",
+        "numbering resident → sspin.B.1 for linking",
+        "numbering resident → sspin.E.1 for linking",
     ]
