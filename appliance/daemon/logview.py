@@ -27,6 +27,7 @@ from appliance.tlog.errors import TlogError
 PREFIX = "/v1/log/"
 COSIGNATURES = "cosignatures"
 LARGEST_NOTE = 65_536
+_PAIR = (".authorization.cms", ".outcome.cms")
 _LEDGER_FILE = re.compile(r"[0-9]{6}\.(authorization|outcome|(attempt|refusal)\.[1-9][0-9]{0,3})\.cms", re.ASCII)
 
 
@@ -85,8 +86,11 @@ class LogView:
         raise Problem("not_found")
 
     def _is_entrys(self, name: str) -> bool:
-        """Whether it is a file of an entry that is in force; a later one may be half written."""
-        return _LEDGER_FILE.fullmatch(name) is not None and int(name[:6]) <= self._sequence()
+        """Whether it is a file of an entry in force, or an annex of the next one; a later entry may be half written."""
+        if _LEDGER_FILE.fullmatch(name) is None:
+            return False
+        newest = self._sequence()
+        return int(name[:6]) <= (newest if name.endswith(_PAIR) else newest + 1)
 
     async def take_cosignatures(self, request: web.BaseRequest) -> web.Response:
         """Cosignatures handed in.

@@ -22,8 +22,20 @@ Figures = dict[str, Any]
 CLIENTS = 32
 
 
+def copies(world: World) -> dict[str, World]:
+    """A world for each variant, to be made before any daemon runs in the first one."""
+    return {name: copy_world(world, world.folder.with_name(f"{world.folder.name}-{name}")) for name in NAMES}
+
+
 def measure_audit(
-    world: World, ours: Subject, purpose: str, *, lines: int, seconds: float, rounds: int, tick: Callable[[], None]
+    worlds: dict[str, World],
+    ours: Subject,
+    purpose: str,
+    *,
+    lines: int,
+    seconds: float,
+    rounds: int,
+    tick: Callable[[], None],
 ) -> Figures:
     """Requests a second of 32 clients, and lines a second of a stream, for each variant."""
     asked = [
@@ -33,7 +45,6 @@ def measure_audit(
     requests: dict[str, list[float]] = {name: [] for name in NAMES}
     numbers: dict[str, list[float]] = {name: [] for name in NAMES}
     with ExitStack() as running:
-        worlds = {name: copy_world(world, world.folder.with_name(f"{world.folder.name}-{name}")) for name in NAMES}
         for name, own in worlds.items():
             program = ("-m", "tests.bench.variants", name)
             log = own.folder / "daemon.log"
