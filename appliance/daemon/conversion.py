@@ -65,7 +65,7 @@ class Conversions:
             record = _record(who, question, route, count, failed)
             record.order = None if order is None else order.digest
             record.tag_key = policy.tag_key if tags else None
-            number = await self._service.record_conversion(record, tags, charge)
+            number = await self._service.durable(self._service.append_conversion(record, tags, charge))
         return json_response(_encode(Answer(route.source, route.target, number, results)))
 
     def take_from_bucket(self, count: int) -> None:

@@ -165,20 +165,24 @@ class Service:
         Raises:
             Problem: audit_unavailable, deadline_exceeded.
         """
-        return await self._durable(self.audit.append(record))
+        return await self.durable(self.audit.append(record))
 
-    async def record_conversion(self, record: records.Conversion, tags: bytes, charge: Charge) -> int:
-        """The same for numbers that were taken from quotas and orders; ``tags``: those of the converted ones.
+    def append_conversion(self, record: records.Conversion, tags: bytes, charge: Charge) -> asyncio.Future[int]:
+        """Have a conversion recorded, and counted against quotas and orders; `durable` waits for it.
+
+        ``tags``: the subject tags of the converted numbers.
+        """
+        written = self.audit.append(record, tags)
+        charge.commit(record, written)
+        return written
+
+    async def durable(self, written: asyncio.Future[int]) -> int:
+        """The record's number, once it is on the disk. Whoever gives up waiting does not unmake the record.
 
         Raises:
             Problem: audit_unavailable, deadline_exceeded.
         """
-        durable = self.audit.append(record, tags)
-        charge.commit(record, durable)
-        return await self._durable(durable)
-
-    async def _durable(self, durable: asyncio.Future[int]) -> int:
-        waiting = asyncio.shield(durable)  # whoever gives up waiting does not unmake the record
+        waiting = asyncio.shield(written)
         self.deadlines.watch(waiting)
         try:
             number = await waiting

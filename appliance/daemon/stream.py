@@ -1,9 +1,9 @@
 """The streamed form: lines in, lines out, any length, constant memory.
 
-A producer reads the body, cuts it after line ends into frames and gives them to the bulk lane; the
-consumer takes the answers in order, makes each one's record durable, and only then writes it. A few
-frames are under way at once. When something fails, the last line is ``!!code`` and the answer ends without its
-final chunk, so that nobody can take it for complete.
+A producer reads the body, cuts it after line ends into frames and gives them to the bulk lane; the recorder takes the
+answers in order and has each one's record written; the consumer waits until that is durable, and only then writes the
+answer. A few frames are under way at once. When something fails, the last line is ``!!code`` and the answer ends
+without its final chunk, so that nobody can take it for complete.
 """
 
 from __future__ import annotations
@@ -45,6 +45,16 @@ class ClientGone(Exception):
     """The caller closed the connection."""
 
 
+class _Recorded(NamedTuple):
+    """An answer whose record is on its way to the disk."""
+
+    durable: asyncio.Future[int]
+    answer: Answer
+
+
+_End = Problem | ClientGone | None
+
+
 class Stream:
     """One streamed conversion."""
 
@@ -66,11 +76,13 @@ class Stream:
         self._route = route
         self._number = number
         self._limit = service.in_force.roles[who.role].rule.values_per_stream
-        self._queue: asyncio.Queue[_Piece | Problem | ClientGone | None] = asyncio.Queue(DEPTH)
+        self._queue: asyncio.Queue[_Piece | _End] = asyncio.Queue(DEPTH)
+        self._recorded: asyncio.Queue[_Recorded | _End] = asyncio.Queue(DEPTH)
         self._read = 0
         self._answered = 0
         self._stopping = False
         self._producer: asyncio.Task[None] | None = None
+        self._recorder: asyncio.Task[None] | None = None
         self._response: web.StreamResponse | None = None
 
     def stop(self) -> None:
@@ -86,6 +98,7 @@ class Stream:
             Problem: before anything was answered.
         """
         self._producer = asyncio.create_task(self._produce(request))
+        self._recorder = asyncio.create_task(self._record_answers())
         try:
             await self._consume(request)
             response = await self._begin(request)
@@ -100,13 +113,15 @@ class Stream:
             await self._close_record("client_gone")
             raise ConnectionResetError("the caller is gone") from None
         finally:
-            await self._end_producer()
+            await self._end_tasks()
 
-    async def _end_producer(self) -> None:
-        assert self._producer is not None  # noqa: S101
-        self._producer.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._producer
+    async def _end_tasks(self) -> None:
+        """Nothing more is read, converted or recorded; what was taken from quotas for it is given back."""
+        for task in (self._producer, self._recorder):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
         while not self._queue.empty():
             left = self._queue.get_nowait()
             if isinstance(left, _Piece):
@@ -179,16 +194,32 @@ class Stream:
         policy.route(self._route.source, self._route.target)
         policy.check_purpose(self._terms.purpose)
 
-    async def _consume(self, request: web.BaseRequest) -> None:
+    async def _record_answers(self) -> None:
+        """As answers come, in order, their records are written; frames under way share one sync of the disk."""
         while True:
             piece = await self._queue.get()
-            if piece is None:
+            if not isinstance(piece, _Piece):
+                await self._recorded.put(piece)
                 return
-            if isinstance(piece, Exception):
-                raise piece
             with piece.charge:
-                answer = await piece.waiting
-                await self._service.record_conversion(self._record(answer), answer.tags, piece.charge)
+                try:
+                    answer = await piece.waiting
+                except Problem as problem:
+                    await self._recorded.put(problem)
+                    return
+                durable = self._service.append_conversion(self._record(answer), answer.tags, piece.charge)
+            await self._recorded.put(_Recorded(durable, answer))
+
+    async def _consume(self, request: web.BaseRequest) -> None:
+        """Write each answer whose record is durable."""
+        while True:
+            recorded = await self._recorded.get()
+            if recorded is None:
+                return
+            if isinstance(recorded, Exception):
+                raise recorded
+            await self._service.durable(recorded.durable)
+            answer = recorded.answer
             response = await self._begin(request)
             async with asyncio.timeout(STALL_SECONDS):
                 await response.write(answer.lines)
@@ -244,7 +275,7 @@ class Stream:
         with contextlib.suppress(ConnectionError, TimeoutError, Problem):
             async with asyncio.timeout(DRAIN_SECONDS):
                 await response.write(b"!!" + code.encode("ascii") + b"\n")
-                await self._end_producer()
+                await self._end_tasks()
                 if request.transport is not None:
                     request.transport.write_eof()
                 while not request.content.at_eof():
