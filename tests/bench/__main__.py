@@ -150,7 +150,7 @@ def run(folder: Path, *, rounds: int, lines: int, seconds: float, sizes: Sequenc
             memory = {"daemon": peak_megabytes(pid), "client": long.pop("client_megabytes")}
             memory |= {f"engine_{n}": peak_megabytes(child) for n, child in enumerate(children(pid), 1)}
         with subject(world) as ours:
-            audit = measure_audit(worlds, ours, PURPOSE, lines=lines // 5, seconds=seconds, rounds=rounds, tick=tick)
+            audit = measure_audit(worlds, ours, PURPOSE, lines=lines // 2, seconds=seconds, rounds=rounds, tick=tick)
         histories = [row._asdict() for row in history.measure(sizes)]
     short.pop("client_megabytes")
     return {
