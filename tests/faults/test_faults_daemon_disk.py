@@ -112,3 +112,42 @@ def _fill(daemon: Daemon, number: str) -> dict[str, int]:
             return answered
         answered[reference] = reply.json["record"]
     raise AssertionError("the disk never became full")
+
+
+HIDE = 'mount --bind "$1" "$2" && mount -o remount,bind,ro "$2"'
+SHOW = 'umount "$2"'
+
+
+@pytest.mark.parametrize("mounted", [True, False])
+def test_a_read_only_file_system_over_the_log(template: World, tmp_path: Path, can_mount: bool, mounted: bool) -> None:
+    """The kernel lets nobody make a mount read-only that is written to; one can lie over it. Else: moved away."""
+    world = copy_world(template, tmp_path / "w")
+    mounted = mounted and can_mount
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with OnSmallDisk(world, mounted=mounted) as daemon:
+        number = daemon.numbers("resident", "sspin.A", codes(1), role="numbering")[0]
+        before = daemon.convert("sspin.A", "sspin.B", [number]).json["record"]
+        _change(daemon, HIDE, empty, mounted)
+        for _ in range(3):
+            assert daemon.convert("sspin.A", "sspin.B", [number]).code == "audit_unavailable"
+        assert daemon.ask("hub", "GET", "/readyz").status == 503
+        _change(daemon, SHOW, empty, mounted)
+        wait_for(lambda: daemon.ask("hub", "GET", "/readyz").status == 200, 20)
+        after = daemon.convert("sspin.A", "sspin.B", [number]).json["record"]
+        kept = [records.decode(entry) for entry in stored_entries(daemon.folder)]
+        assert [record.record for record in kept] == list(range(1, after + 1))
+        kinds = [type(record).__name__ for record in kept[before:]]
+        assert kinds == ["AuditRegained", "Conversion"]
+        assert daemon.stop() == 0
+
+
+def _change(daemon: OnSmallDisk, script: str, empty: Path, mounted: bool) -> None:
+    audit = daemon.world.audit_directory
+    if mounted:
+        inside = ("nsenter", "--target", str(daemon.pid), "--user", "--mount", "--preserve-credentials")
+        subprocess.run([*inside, "sh", "-ec", script, "sh", str(empty), str(audit)], check=True)
+    elif script == HIDE:
+        (audit / "entries").rename(audit / "away")
+    else:
+        (audit / "away").rename(audit / "entries")
