@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,10 @@ _NEEDED = tuple(
     f"KAGIMORI_{name}" for name in ("SOFTHSM_MODULE", "SOFTHSM2_UTIL", "PKCS11_TOOL", "PKCS11_SPY", "OPENSSL", "CURL")
 )
 MISSING = "SoftHSM2 is not set up here: `make test` installs it (softhsm-config/bootstrap.sh alone does, too)"
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job; tests of Ctrl-C could not send any
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _bootstrapped() -> dict[str, Path]:

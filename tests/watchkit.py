@@ -85,7 +85,7 @@ def watched_world(folder: Path, log: LogRules | None = None) -> World:
 
 def make_order(world: World, *people: str, **changes: Any) -> bytes:
     """A signed order for court: sspin.A → resident, three numbers, from now for an hour. ``people``: who signs."""
-    now = datetime.now(UTC) - timedelta(seconds=2)
+    now = datetime.now(UTC).replace(microsecond=0)
     fields = {
         "type": "kagimori/order/v1",
         "anchor": world.anchor,
