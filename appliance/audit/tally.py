@@ -89,12 +89,8 @@ class Tally:
             return self._days[day, role, purpose]
         return sum(count for (at, who, _), count in self._days.items() if (at, who) == (day, role))
 
-    def save(self, directory: Path) -> None:
-        """Replace the snapshot durably. Days that no quota asks about any more are forgotten.
-
-        Raises:
-            OSError: it could not be written; the one before is still there.
-        """
+    def snapshot(self) -> bytes:
+        """What `save` writes. Days that no quota asks about any more are forgotten."""
         for day in sorted({key[0] for key in self._days})[:-KEPT_DAYS]:
             for key in [key for key in self._days if key[0] == day]:
                 del self._days[key]
@@ -104,13 +100,22 @@ class Tally:
             orders=dict(self._orders),
             days={" ".join(key): count for key, count in self._days.items()},
         )
-        temporary = directory / f"{FILE_NAME}.new"
-        with temporary.open("wb") as file:
-            file.write(msgspec.json.encode(snapshot, order="sorted"))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(directory / FILE_NAME)
-        sync_folder(directory)
+        return msgspec.json.encode(snapshot, order="sorted")
+
+
+def save(directory: Path, snapshot: bytes) -> None:
+    """Replace the snapshot durably; from any thread.
+
+    Raises:
+        OSError: it could not be written; the one before is still there.
+    """
+    temporary = directory / f"{FILE_NAME}.new"
+    with temporary.open("wb") as file:
+        file.write(snapshot)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(directory / FILE_NAME)
+    sync_folder(directory)
 
 
 def _load(path: Path) -> _Snapshot | None:

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from appliance.audit import records
+from appliance.audit import tally as tallies
 from appliance.audit.errors import AuditError
 from appliance.audit.log import AuditLog
 from appliance.audit.scrub import Scrub
@@ -26,6 +27,7 @@ from appliance.daemon.problems import Problem
 NICENESS = 15
 SCRUB_PAUSE_SECONDS = 0.05
 SAVE_SECONDS = 60.0
+SAVE_LIMIT_SECONDS = 3.0
 PRUNE_SECONDS = 3_600.0
 
 
@@ -61,7 +63,7 @@ class Upkeep:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._worker.shutdown(wait=True, cancel_futures=True)
-        self._save_now()
+        await self._save_now()
 
     async def _scrub(self) -> None:
         loop = asyncio.get_running_loop()
@@ -77,13 +79,16 @@ class Upkeep:
     async def _save(self) -> None:
         while True:
             await asyncio.sleep(SAVE_SECONDS)
-            self._save_now()
+            await self._save_now()
 
-    def _save_now(self) -> None:
+    async def _save_now(self) -> None:
+        """In a thread: a disk that hangs must not hold up the event loop."""
         try:
-            self._tally.save(self._audit.directory)
-        except OSError as error:
-            log.warning("the counts could not be saved; they are counted anew", reason=error.strerror or "")
+            async with asyncio.timeout(SAVE_LIMIT_SECONDS):
+                await asyncio.to_thread(tallies.save, self._audit.directory, self._tally.snapshot())
+        except (OSError, TimeoutError) as error:
+            reason = getattr(error, "strerror", None) or "the disk does not answer"
+            log.warning("the counts could not be saved; they are counted anew at the next start", reason=reason)
 
     async def _prune(self) -> None:
         while True:

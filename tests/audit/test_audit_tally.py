@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.audit import records
-from appliance.audit.tally import FILE_NAME, Tally
+from appliance.audit.tally import FILE_NAME, Tally, save
 
 DAY = "2026-11-26"
 ORDER = "ab" * 32
@@ -89,7 +89,7 @@ def test_everything_is_counted_from_the_log(tmp_path: Path) -> None:
 
 def test_a_snapshot_saves_reading_and_says_the_same(tmp_path: Path) -> None:
     log = three()
-    log.tally(tmp_path).save(tmp_path)
+    save(tmp_path, log.tally(tmp_path).snapshot())
     log.entries.append(records.encode(conversion(5, 100, order=ORDER)))
     again = log.tally(tmp_path)
     assert log.asked == 5
@@ -100,7 +100,7 @@ def test_a_snapshot_saves_reading_and_says_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", [b"", b"{}", b'{"type":"kagimori/tally/v1"', b"\xff", None])
 def test_a_damaged_or_missing_snapshot_is_counted_anew(tmp_path: Path, damage: bytes | None) -> None:
     log = three()
-    log.tally(tmp_path).save(tmp_path)
+    save(tmp_path, log.tally(tmp_path).snapshot())
     if damage is None:
         (tmp_path / FILE_NAME).unlink()
     else:
@@ -111,7 +111,7 @@ def test_a_damaged_or_missing_snapshot_is_counted_anew(tmp_path: Path, damage: b
 
 def test_a_snapshot_ahead_of_the_log_is_not_believed(tmp_path: Path) -> None:
     log = three()
-    log.tally(tmp_path).save(tmp_path)
+    save(tmp_path, log.tally(tmp_path).snapshot())
     shorter = Log()
     shorter.entries = log.entries[:2]
     tally = shorter.tally(tmp_path)
@@ -122,7 +122,7 @@ def test_a_snapshot_ahead_of_the_log_is_not_believed(tmp_path: Path) -> None:
 def test_old_days_are_forgotten_and_orders_are_not(tmp_path: Path) -> None:
     days = ("2026-11-20", "2026-11-24", "2026-11-25", "2026-11-26")
     log = Log(*(conversion(number, 1, day=day, order=ORDER) for number, day in enumerate(days, 1)))
-    log.tally(tmp_path).save(tmp_path)
+    save(tmp_path, log.tally(tmp_path).snapshot())
     tally = log.tally(tmp_path)
     assert [tally.on_day(day, "hub") for day in days] == [0, 0, 1, 1]
     assert tally.used(ORDER) == 4
@@ -136,6 +136,6 @@ def test_saved_anywhere_the_sum_is_the_same(
     log = Log(*(conversion(number, count, order=ORDER) for number, count in enumerate(counts, 1)))
     part = Log()
     part.entries = log.entries[:at]
-    part.tally(folder).save(folder)
+    save(folder, part.tally(folder).snapshot())
     tally = log.tally(folder)
     assert tally.used(ORDER) == tally.on_day(DAY, "hub") == sum(counts)
