@@ -1,7 +1,9 @@
 """SIGKILL at any moment under load: every answer that a client got has its record, and every record is whole.
 
-``KAGIMORI_KILLS`` sets how often. The suite has little time for it; two hundred take six minutes, and pytest must be told
-to wait that long: ``KAGIMORI_KILLS=200 pytest -o faulthandler_timeout=1200 tests/faults/test_faults_daemon_kill.py``.
+``KAGIMORI_KILLS`` sets how often. The suite has little time for it; two hundred take six minutes, and pytest must be
+told to wait that long::
+
+    KAGIMORI_KILLS=200 pytest -o faulthandler_timeout=1200 tests/faults/test_faults_daemon_kill.py
 """
 
 from __future__ import annotations
