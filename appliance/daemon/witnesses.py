@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
-from appliance.audit.errors import AuditError
 from appliance.audit.log import AuditLog
 from appliance.daemon import log
 from appliance.daemon.problems import Problem
@@ -73,7 +72,7 @@ class Witnesses:
                 for signature in note.signatures
                 if signature.claims(key)
             ]
-        except (KagimoriError, AuditError) as error:
+        except KagimoriError as error:
             raise Problem("malformed_request", f"cosignatures: {error.message}") from None
         if not found:
             raise Problem("malformed_request", "cosignatures: none is by a witness that the ledger's policy names.")

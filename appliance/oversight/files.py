@@ -135,5 +135,7 @@ def _naming(path: Path) -> Iterator[None]:
     """The system's errors, told with the path that was meant."""
     try:
         yield
+    except FileNotFoundError as error:
+        raise FolderUnusable(f"{path}: {error.strerror}", "check the path; no folder is made here") from None
     except OSError as error:
         raise FolderUnusable(f"{path}: {error.strerror}", "check path, permissions and disk space") from None

@@ -189,6 +189,15 @@ def test_delivering_what_is_none(tmp_path: Path, run: Run, data: bytes) -> None:
     assert ran.err.startswith("error: ")
 
 
+def test_delivering_a_file_that_is_not_there(tmp_path: Path, run: Run) -> None:
+    told = run("deliver", tmp_path / "nothing.note", "--socket", tmp_path / "none.sock")
+    assert told.code == 3
+    assert told.err.splitlines() == [
+        f"error: {tmp_path}/nothing.note: is missing",
+        "hint: name the file that `witness --copy … --output` wrote",
+    ]
+
+
 def test_accepted_for_nothing(tmp_path: Path, log: Log, serve: Serve, run: Run) -> None:
     """A daemon that says yes to something else has not taken it."""
     server = serve(log.write(tmp_path / "served"))

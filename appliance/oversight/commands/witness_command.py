@@ -21,7 +21,7 @@ from appliance.hubkit.errors import AnswerTimeout, ConnectionLost, DaemonUnreach
 from appliance.oversight import files
 from appliance.oversight.commands import options
 from appliance.oversight.copy import Copy, head_of
-from appliance.oversight.errors import CosignatureRefused, OutputExists
+from appliance.oversight.errors import CosignatureRefused, FolderUnusable, OutputExists, PieceMissing
 from appliance.oversight.progress import bar
 from appliance.oversight.source import LARGEST_NOTE, Source
 from appliance.oversight.witness import keys, passphrase
@@ -212,7 +212,10 @@ def _ending() -> Iterator[threading.Event]:
 @options.as_json
 def deliver_command(file: Path, socket_path: Path, as_json: bool) -> None:
     """Hand in a checkpoint that was co-signed from a copy (witness --copy)."""
-    note = files.read(file, LARGEST_NOTE)
+    try:
+        note = files.read(file, LARGEST_NOTE)
+    except PieceMissing as error:
+        raise FolderUnusable(error.message, "name the file that `witness --copy … --output` wrote") from None
     size = head_of(note, str(file)).size
     with options.connected(socket_path) as (client, _):
         accepted = hand_in(client, note)
