@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LIBRARIES := $(VENV)/.libraries-installed
 PROJECT := $(VENV)/.project-installed
+SCALE := $(VENV)/.scale-installed
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 ARGS ?=
 
@@ -20,26 +21,26 @@ demo: $(PROJECT) softhsm ## Run the whole scheme on SoftHSM2, from key ceremony 
 serve: $(PROJECT) softhsm ## Keep the demo's daemon running in the foreground, for curl
 	@$(BIN)/python softhsm-config/demo serve
 
-test: $(PROJECT) softhsm ## Run every test (ARGS="tests/token -x" for some)
+test: $(SCALE) softhsm ## Run every test (ARGS="tests/token -x" for some)
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
-lint: $(PROJECT) ## Check style, types and the direction of imports
+lint: $(SCALE) ## Check style, types and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(PROJECT) softhsm ## Measure everything side by side; writes bench.json (ARGS="--rounds 2 --seconds 1": quicker)
+bench: $(SCALE) softhsm ## Measure everything side by side; writes bench.json (ARGS="--rounds 2 --seconds 1": quicker)
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 clean: ## Remove .venv, var/ (all state of the demo) and caches
 	rm -rf $(VENV) var build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache bench.json
 
-lock: ## Make requirements.lock anew from requirements.in (for maintainers; run it with Python 3.11)
+lock: ## Make both lock files anew from requirements*.in (for maintainers; run it with Python 3.11)
 	@rm -rf var/lock-venv && $(PYTHON) -m venv var/lock-venv && var/lock-venv/bin/python -m pip install --quiet pip-tools==7.6.2
-	@var/lock-venv/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-emit-options \
-	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --pip-args='--only-binary :all:' \
-	  --output-file requirements.lock requirements.in
+	@for list in requirements requirements-scale; do var/lock-venv/bin/pip-compile --quiet --generate-hashes --allow-unsafe \
+	  --strip-extras --no-header --no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	  --pip-args='--only-binary :all: --no-binary pyffx' --output-file $$list.lock $$list.in || exit 1; done
 
 softhsm:
 	@PYTHON="$(PYTHON)" sh softhsm-config/bootstrap.sh
@@ -57,4 +58,11 @@ $(LIBRARIES): requirements.lock
 
 $(PROJECT): $(LIBRARIES) pyproject.toml
 	@$(PIP) install --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Beyond what an appliance needs: Parquet, a cluster, the benchmark's peers (pyffx, pure Python, has no wheel).
+$(SCALE): requirements-scale.lock $(PROJECT)
+	@echo "Installing the libraries of requirements-scale.lock (once)"
+	@$(PIP) install --require-hashes --only-binary :all: --no-binary pyffx --no-build-isolation -r requirements-scale.lock || \
+	  { echo "make: the libraries could not be installed; is the package index reachable?" >&2; exit 1; }
 	@touch $@
