@@ -145,14 +145,19 @@ def _pieces(data: bytes, size: int) -> Iterator[bytes]:
 def _in_columns(path: Path, data: bytes, tagger: Tagger | None) -> Converted:
     """Lines as arrays. What is malformed or unknown goes along as some number, and is neither tagged nor rendered."""
     a, b, ok = parse_lines(data, path.source)
-    status = np.where(ok, np.uint8(OK), np.uint8(MALFORMED))
+    status = np.logical_not(ok).view(np.uint8)  # OK or MALFORMED
     root, turned, nobody = path.climb_columns(a, b)
     if nobody is not None:
         status[nobody & ok] = UNKNOWN
-    malformed, unknown = int(np.count_nonzero(status == MALFORMED)), int(np.count_nonzero(status == UNKNOWN))
+    malformed, unknown = _failed(status) if status.any() else (0, 0)
     tags = b"" if tagger is None else _tagged(tagger, *root, status)  # before the way down writes into these arrays
     text = render_lines(*path.descend_columns(*turned), status, path.target)
     return Converted(text, len(ok) - malformed - unknown, malformed, unknown, tags)
+
+
+def _failed(status: NDArray[np.uint8]) -> tuple[int, int]:
+    """How many are malformed, and how many unknown."""
+    return int(np.count_nonzero(status == MALFORMED)), int(np.count_nonzero(status == UNKNOWN))
 
 
 def _tagged(tagger: Tagger, a: Halves, b: Halves, status: NDArray[np.uint8]) -> bytes:

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from appliance.numbers.blocks import WORDS, aligned, between
 from appliance.numbers.ff1 import BlocksLost, EncryptBlocks
 from appliance.numbers.formats import Format
 from appliance.numbers.lockstep import CHUNK, Halves
 
 PREFIX = b"kg/tag/1"
 _NUMBER_BYTES = 8
-_BIG_ENDIAN = np.dtype(">u8")
 
 
 class Tagger:
@@ -32,9 +32,10 @@ class Tagger:
             raise ValueError("the root's numbers do not fit eight bytes")
         self._encrypt_blocks = encrypt_blocks
         self._right_size = np.array(root.right_size, np.uint64)
-        self._blocks = np.empty((CHUNK, 2), _BIG_ENDIAN)
+        self._blocks, self._answer = aligned((CHUNK, 2), WORDS), aligned((CHUNK, 2), WORDS)
         self._blocks[:, 0] = int.from_bytes(PREFIX, "big")
-        self._values = np.empty(CHUNK, np.uint64)
+        self._values = aligned((CHUNK,), np.uint64)
+        self._encrypt = between(encrypt_blocks, self._blocks, self._answer)
 
     def of_values(self, values: Sequence[int]) -> bytes:
         """The tags of numbers as integers, one after another."""
@@ -53,7 +54,8 @@ class Tagger:
             np.multiply(a[start : start + count], self._right_size, out=values)
             np.add(values, b[start : start + count], out=values)
             np.copyto(blocks[:, 1], values)  # to big-endian
-            yield self._encrypted(blocks.tobytes())
+            self._encrypt(count)
+            yield self._answer[:count].tobytes()
 
     def _encrypted(self, blocks: bytes) -> bytes:
         answer = self._encrypt_blocks(blocks)

@@ -14,14 +14,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.numbers.ff1 import ROUNDS, BlocksLost, EncryptBlocks, Rounds, check_domain
+from appliance.numbers.blocks import WORDS, aligned, between
+from appliance.numbers.ff1 import ROUNDS, EncryptBlocks, Rounds, check_domain
 from appliance.numbers.formats import Format, FormatError
 
 Halves = NDArray[np.uint64]
 
 CHUNK = 8192  # numbers; 128 KiB of AES blocks: measured best from 5,120 to 8,192, and half the speed from 16,384
 LARGEST_HALF = 2**63
-_BIG_ENDIAN = np.dtype(">u8")
 _THIRTY_TWO = np.array(32, np.uint64)
 
 
@@ -50,21 +50,23 @@ class _Round(NamedTuple):
 
 
 class _Buffers:
-    """What one round works in; nothing of this size is made anew. ``high`` and ``low`` are columns of ``blocks``."""
+    """What one round works in; nothing of this size is made anew. ``high`` and ``low`` are columns of the blocks asked.
 
-    def __init__(self, blocks: NDArray[np.uint64], y: Halves, q: Halves, estimate: NDArray[np.float64]) -> None:
-        self.blocks, self.y, self.q, self.estimate = blocks, y, q, estimate
-        self.high, self.low = blocks[:, 0], blocks[:, 1]
+    ``encrypt`` enciphers the first n blocks; ``word`` and ``more`` are the first eight and the next four bytes of each.
+    """
 
-    @classmethod
-    def of(cls, n: int) -> _Buffers:
-        """Buffers for ``n`` numbers."""
-        y, q = np.empty((2, n), np.uint64)
-        return cls(np.empty((n, 2), _BIG_ENDIAN), y, q, np.empty(n, np.float64))
+    def __init__(self, encrypt_blocks: EncryptBlocks, n: int) -> None:
+        self._asked, self._answer = aligned((n, 2), WORDS), aligned((n, 2), WORDS)
+        self._y, self._q, self._estimate = aligned((n,), np.uint64), aligned((n,), np.uint64), aligned((n,), np.float64)
+        self.encrypt = between(encrypt_blocks, self._asked, self._answer)
+        self.take(n)
 
-    def first(self, n: int) -> _Buffers:
-        """The same, for ``n`` numbers."""
-        return _Buffers(self.blocks[:n], self.y[:n], self.q[:n], self.estimate[:n])
+    def take(self, n: int) -> None:
+        """Work with ``n`` numbers from now on."""
+        self.n = n
+        self.high, self.low = self._asked[:n, 0], self._asked[:n, 1]
+        self.word, self.more = self._answer[:n, 0], self._answer.view(">u4")[:n, 2]
+        self.y, self.q, self.estimate = self._y[:n], self._q[:n], self._estimate[:n]
 
 
 class Lockstep:
@@ -80,12 +82,11 @@ class Lockstep:
         check_domain(fmt.radix, fmt.length)
         if not fits(fmt):
             raise FormatError(f"length: {fmt.length} digits of {fmt.radix} have halves above 63 bits")
-        self._encrypt_blocks = encrypt_blocks
         self._left, self._right = _constant(fmt.left_size), _constant(fmt.right_size)
         rounds = Rounds(encrypt_blocks, fmt.radix, fmt.length, tweak)
         self._wide = rounds.d == 12  # b <= 8, so d is 8 or 12
         self._chunk = chunk
-        self._buffers = _Buffers.of(chunk)
+        self._buffers = _Buffers(encrypt_blocks, chunk)
         self._buffers.high[:] = rounds.last_block(0) >> 64
         self._steps = [self._step(rounds, i) for i in range(ROUNDS)]
 
@@ -132,7 +133,9 @@ class Lockstep:
 
     def _run(self, a: Halves, b: Halves, *, inverse: bool) -> None:
         """Ten rounds over one chunk. Sums and differences are settled by a minimum: the wrong one has wrapped."""
-        buffers = self._buffers.first(len(a))
+        buffers = self._buffers
+        if buffers.n != len(a):
+            buffers.take(len(a))
         y, q = buffers.y, buffers.q
         for step in reversed(self._steps) if inverse else self._steps:
             target, other = (a, b) if step.changes_left else (b, a)
@@ -152,13 +155,11 @@ class Lockstep:
             np.copyto(buffers.high, step.high)
         np.bitwise_xor(other, step.low, q)
         np.copyto(buffers.low, q)  # to big-endian
-        answer = self._encrypt_blocks(buffers.blocks.tobytes())
-        if len(answer) != 16 * len(y):
-            raise BlocksLost(f"AES answered {len(answer)} bytes to {16 * len(y)}")
-        np.copyto(y, np.frombuffer(answer, _BIG_ENDIAN)[::2])  # and back
+        buffers.encrypt(buffers.n)
+        np.copyto(y, buffers.word)  # and back
         _reduce(y, step.size, q)
         if self._wide:
-            _append_32_bits(y, np.frombuffer(answer, ">u4")[2::4], step, q, buffers.estimate)
+            _append_32_bits(y, buffers.more, step, q, buffers.estimate)
 
 
 def _reduce(y: Halves, size: Halves, q: Halves) -> None:

@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Any
 from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass, PKCS11Error
 
 from appliance.token import templates
+from appliance.token.calls import Functions
 from appliance.token.errors import asking
 from appliance.token.objects import Objects, Undo
 from appliance.token.readback import read, require, require_usable
 from appliance.token.stream import CHECK_BLOCK, BlockStream, check_value_of, require_check_value
 
 if TYPE_CHECKING:
-    from appliance.numbers.ff1 import EncryptBlocks
+    pass
 
 
 class ConversionKeys:
     """A part of `Token`."""
 
     _handle: Any
+    _functions: Functions
     _objects: Objects
     _streams: list[tuple[Any, BlockStream]]
 
@@ -78,11 +80,11 @@ class ConversionKeys:
             require(key, {Attribute.ENCRYPT: True}, self._objects.name(key_id))
             return check_value_of(key.encrypt(CHECK_BLOCK, mechanism=Mechanism.AES_ECB))
 
-    def encrypt_blocks(self, key_id: bytes, check_value: bytes) -> EncryptBlocks:
+    def encrypt_blocks(self, key_id: bytes, check_value: bytes) -> BlockStream:
         """AES-ECB with a conversion key, over 16*n bytes, in a session of its own.
 
         The check value is computed by the very operation that then serves; the attributes are checked
-        as well. The function works until this token is closed, or anything goes wrong with it.
+        as well. The function (a `BlockStream`) works until this token is closed, or anything goes wrong with it.
 
         Raises:
             KeyMissing, KeyDuplicated: the CKA_ID is on the token not once.
@@ -99,7 +101,7 @@ class ConversionKeys:
 
         return self._stream(find, lambda found: require_check_value(found, check_value, name))
 
-    def import_session_key(self, value: bytes) -> EncryptBlocks:
+    def import_session_key(self, value: bytes) -> BlockStream:
         """AES-ECB with known key bytes, for known-answer runs: a session object, never stored.
 
         Raises:
@@ -107,20 +109,20 @@ class ConversionKeys:
         """
         return self._stream(lambda session: session.create_object(templates.session_key(value)), lambda _: None)
 
-    def _stream(self, find: Callable[[Any], Any], check: Callable[[bytes], None]) -> EncryptBlocks:
+    def _stream(self, find: Callable[[Any], Any], check: Callable[[bytes], None]) -> BlockStream:
         """The encrypting function over the key that ``find`` finds, if ``check`` accepts its check value."""
         _ = self._objects.session  # raises when closed
         stream: BlockStream | None = None
         with asking("open a stream of blocks"):
             session: Any = self._handle.open()
             try:
-                stream = BlockStream(find(session))
-                check(check_value_of(stream.encrypt(CHECK_BLOCK)))
+                stream = BlockStream(self._functions.begin(session.handle, find(session).handle))
+                check(check_value_of(stream(CHECK_BLOCK)))
             except BaseException:
                 _end(session, stream)
                 raise
         self._streams.append((session, stream))
-        return stream.encrypt
+        return stream
 
     def _end_streams(self) -> None:
         for session, stream in self._streams:

@@ -16,6 +16,7 @@ from typing import Any, Self
 from weakref import WeakSet
 
 from appliance.token import login, slots
+from appliance.token.calls import Functions
 from appliance.token.conversionkeys import ConversionKeys
 from appliance.token.errors import asking
 from appliance.token.guard import OWNER
@@ -40,8 +41,9 @@ class TokenFacts:
 class Token(ConversionKeys, TransportKeys, SigningKeys, LogKeys, Inventory):
     """An open token; a context manager. Make one with `Token.open`; what it can do is in the classes it is made of."""
 
-    def __init__(self, handle: Any, session: Any) -> None:
+    def __init__(self, handle: Any, session: Any, functions: Functions) -> None:
         self._handle = handle
+        self._functions = functions
         self._objects = Objects(session, slots.described(handle))
         self._streams: list[tuple[Any, BlockStream]] = []
         label, serial = slots.name_of(handle)
@@ -62,7 +64,8 @@ class Token(ConversionKeys, TransportKeys, SigningKeys, LogKeys, Inventory):
         OWNER.claim()
         try:
             handle = slots.find(slots.load(module), label, serial)
-            return cls(handle, login.log_in(handle, login.USER, pin, writable=writable))
+            functions = Functions(module)
+            return cls(handle, login.log_in(handle, login.USER, pin, writable=writable), functions)
         finally:
             pin = ""  # a traceback shows its frames' variables to whoever asks
 
