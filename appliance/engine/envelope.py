@@ -74,11 +74,12 @@ class Frame(NamedTuple):
     payload: bytes
 
 
-def pack(kind: Kind, request: int, payload: bytes = b"") -> bytes:
-    """A whole frame."""
-    if len(payload) > MAX_PAYLOAD:
-        raise FrameError(f"frame: {len(payload)} bytes of payload; at most {MAX_PAYLOAD}")
-    return HEADER.pack(MAGIC, VERSION, kind, request, len(payload)) + payload
+def pack(kind: Kind, request: int, *payload: bytes) -> bytes:
+    """A whole frame. ``payload`` may come in parts, which are copied once."""
+    size = sum(map(len, payload))
+    if size > MAX_PAYLOAD:
+        raise FrameError(f"frame: {size} bytes of payload; at most {MAX_PAYLOAD}")
+    return b"".join((HEADER.pack(MAGIC, VERSION, kind, request, size), *payload))
 
 
 class FrameReader:
