@@ -21,7 +21,7 @@ _AES_ECB = 0x1081  # CKM_AES_ECB
 _OK = 0  # CKR_OK
 _ENCRYPT_INIT, _ENCRYPT_UPDATE, _ENCRYPT_FINAL = 29, 31, 32  # places in CK_FUNCTION_LIST
 _PLACES = 68  # functions in CK_FUNCTION_LIST of PKCS#11 2.x
-_SPARE = 16  # an update may give out a block that was held back, says the standard; ECB holds back none
+_BLOCK = 16
 
 _ERRORS: dict[int, type[PKCS11Error]] = {
     0x002: p11.HostMemory,
@@ -115,14 +115,15 @@ class Operation:
         self._length_at = ctypes.byref(self._length)
 
     def update(self, source: Any, target: Any, size: Any) -> int:
-        """AES of ``size`` bytes at ``source`` to ``target``, which has room for a block more; how many bytes came.
+        """AES of ``size`` bytes at ``source`` to ``target``, which has room for as many; how many bytes came.
 
-        All three are ctypes objects (pointers, and a ``c_ulong``); ``source`` may also be ``bytes``.
+        The module is told of no more room, since ECB holds nothing back that could come out later. All three are
+        ctypes objects (pointers, and a ``c_ulong``); ``source`` may also be ``bytes``.
 
         Raises:
             PKCS11Error: the module refused.
         """
-        self._length.value = size.value + _SPARE
+        self._length.value = size.value
         code = self._update(self._session, source, size, target, self._length_at)
         if code:
             require_ok(code)
@@ -130,8 +131,8 @@ class Operation:
 
     def end(self) -> None:
         """C_EncryptFinal; what it says is of no interest: the session is closed next."""
-        self._length.value = _SPARE
-        rest = ctypes.create_string_buffer(_SPARE)
+        self._length.value = _BLOCK
+        rest = ctypes.create_string_buffer(_BLOCK)
         self._final(self._session, rest, self._length_at)
 
 

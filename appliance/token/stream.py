@@ -62,7 +62,7 @@ class BlockStream:
 
     def __init__(self, operation: Running) -> None:
         self._operation: Running | None = operation
-        room = ctypes.create_string_buffer(LARGEST + BLOCK)
+        room = ctypes.create_string_buffer(LARGEST)
         self._answer_at = ctypes.c_void_p(ctypes.addressof(room))
         self._answer = memoryview(room).cast("B")
 

@@ -151,7 +151,7 @@ class _Module:
 
     def update(self, source: Any, target: Any, size: ctypes.c_ulong) -> int:
         answer = self._answer(ctypes.string_at(source, size.value))
-        ctypes.memmove(target, answer, min(len(answer), size.value + 16))
+        ctypes.memmove(target, answer, min(len(answer), size.value))
         return len(answer)
 
     def end(self) -> None:
