@@ -1,0 +1,1 @@
+"""Tables as files: CSV and Parquet read and written by column, and what was rejected."""
