@@ -19,6 +19,7 @@ from resultkit import (
     RESTORED_ATTRIBUTES,
     TRANSPORT_ATTRIBUTES,
     check_value_of,
+    clone_log_key,
     copied,
     copy_of,
     enrolled,
@@ -33,6 +34,8 @@ from signerkit import (
     B1,
     B2,
     B3,
+    C1,
+    C2,
     HOUR,
     LABELS,
     MINUTE,
@@ -61,6 +64,7 @@ from appliance.ledger.actions import (
     DomainSpec,
     Drill,
     EnrollBackup,
+    EnrollClone,
     FormatSpec,
     Found,
     Generate,
@@ -79,6 +83,8 @@ __all__ = [
     "B2",
     "B3",
     "BACKED_UP_ATTRIBUTES",
+    "C1",
+    "C2",
     "COPY_ATTRIBUTES",
     "GOOD_ATTRIBUTES",
     "HOUR",
@@ -102,6 +108,9 @@ __all__ = [
     "backed_up",
     "backup_signer",
     "check_value_of",
+    "clone",
+    "clone_log_key",
+    "cloned",
     "copied",
     "copy_of",
     "drill",
@@ -337,6 +346,11 @@ def enroll(serial: str, copy_from: str | None = None) -> EnrollBackup:
     return EnrollBackup(token_label=LABELS[serial], token_serial=serial, copy_from=copy_from)
 
 
+def clone(serial: str, source: str = B1, log_name: str | None = None) -> EnrollClone:
+    """The action that enrols a clone."""
+    return EnrollClone(token_label=LABELS[serial], token_serial=serial, source=source, log_name=log_name)
+
+
 def restore(
     source: str, serial: str = NEW_TOKEN, lost: tuple[str, ...] = (), lost_backups: tuple[str, ...] = ()
 ) -> Restore:
@@ -371,4 +385,13 @@ def backed_up() -> Book:
     book.add([enroll(B1)])
     book.add(first_keys((B1,)))
     book.add([enroll(B2, copy_from=B1)])
+    return book
+
+
+def cloned() -> Book:
+    """As `backed_up`, with service keys, a clone that serves engines, and one that keeps the log ``osaka``."""
+    book = backed_up()
+    book.add(service_keys((B1, B2)))
+    book.add([clone(C1)])
+    book.add([clone(C2, log_name="osaka")])
     return book

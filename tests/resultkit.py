@@ -7,7 +7,7 @@ import hashlib
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from signerkit import LABELS, MINUTE, NOW, SERIAL, backup_signer, signer, token_signer, transport_key
 
-from appliance.ledger import servicekeys
+from appliance.ledger import clones, servicekeys
 from appliance.ledger.actions import (
     Action,
     AddDomain,
@@ -16,9 +16,12 @@ from appliance.ledger.actions import (
     Destroy,
     Drill,
     EnrollBackup,
+    EnrollClone,
     Generate,
     RemoveBackup,
+    RemoveClone,
     Restore,
+    UpdateClone,
     subject_of,
 )
 from appliance.ledger.book import Book as StateBook
@@ -28,6 +31,10 @@ from appliance.ledger.outcome import (
     ActionResult,
     BackupEnrolled,
     BackupRemoved,
+    CloneEnrolled,
+    CloneLogKey,
+    CloneRemoved,
+    CloneUpdated,
     CopiedKey,
     Destroyed,
     Drilled,
@@ -134,6 +141,10 @@ def _result(walk: StateBook, action: Action) -> ActionResult:
             made = _destroyed(walk, action)
         case RemoveBackup():
             made = _removed(walk, action)
+        case EnrollClone() | UpdateClone():
+            made = _brought(walk, action)
+        case RemoveClone():
+            made = _clone_removed(walk, action)
         case _:
             made = _afterwards(walk, action, walk.carry_out(action))
     return made
@@ -157,7 +168,8 @@ def _afterwards(walk: StateBook, action: Action, effect: Effect) -> ActionResult
 
 
 def _destroyed(walk: StateBook, action: Destroy) -> Destroyed:
-    held = walk.keys.keys[Generation.parse(action.generation)].copies
+    record = walk.keys.keys[Generation.parse(action.generation)]
+    held = record.copies | record.clones
     walk.carry_out(action)
     return Destroyed(generation=action.generation, absent_from=tuple(sorted({walk.token.serial, *held})))
 
@@ -242,6 +254,35 @@ def _removed(walk: StateBook, action: RemoveBackup) -> BackupRemoved:
     walk.carry_out(action)
     gone = () if action.lost else (backup.transport_id, backup.identity_key_id, *keys)
     return BackupRemoved(serial=serial, removed=tuple(one.hex() for one in gone), trusted_id=backup.trusted_id.hex())
+
+
+def _brought(walk: StateBook, action: EnrollClone | UpdateClone) -> ActionResult:
+    keys = tuple(copy_of(key, RESTORED_ATTRIBUTES) for key in clones.due(walk, action))
+    walk.carry_out(action)
+    if isinstance(action, UpdateClone):
+        return CloneUpdated(serial=action.token_serial, keys=keys)
+    log = None if action.log_name is None else clone_log_key(action.token_serial)
+    return CloneEnrolled(token=facts(action.token_serial), keys=keys, log_key=log)
+
+
+def clone_log_key(serial: str, **changes: object) -> CloneLogKey:
+    """The log key of a clone as its enrolment tells it; any field can be changed."""
+    public = log_public_key(f"clone {serial}")
+    fields: dict[str, object] = {
+        "key_id": key_id_of(f"log {serial}"),
+        "check_value": log_check_value(public).hex(),
+        "public_key": encode_log_key(public),
+        "attributes": LOG_ATTRIBUTES,
+    }
+    return CloneLogKey(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def _clone_removed(walk: StateBook, action: RemoveClone) -> CloneRemoved:
+    clone = walk.clones[action.token_serial]
+    held = [key.key_id for key in clones.held(walk.keys.keys, clone.serial)]
+    held += [clone.log_key_id] if clone.log_name is not None else []
+    walk.carry_out(action)
+    return CloneRemoved(serial=clone.serial, removed=() if action.lost else tuple(one.hex() for one in held))
 
 
 def _restored(walk: StateBook, action: Restore) -> Restored:

@@ -30,12 +30,15 @@ HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 SERIAL = "0123456789abcdef"
 B1, B2, B3 = "b1b1b1b1b1b1b1b1", "b2b2b2b2b2b2b2b2", "b3b3b3b3b3b3b3b3"  # backup tokens
+C1, C2 = "c1c1c1c1c1c1c1c1", "c2c2c2c2c2c2c2c2"  # clones
 NEW_TOKEN, SCRATCH = "fedcba9876543210", "5c5c5c5c5c5c5c5c"
 LABELS = {
     SERIAL: "kagimori",
     B1: "backup-1",
     B2: "backup-2",
     B3: "backup-3",
+    C1: "clone-1",
+    C2: "clone-2",
     NEW_TOKEN: "kagimori-2",
     SCRATCH: "scratch",
 }

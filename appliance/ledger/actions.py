@@ -19,6 +19,8 @@ ActionClass = Literal["genesis", "keys", "emergency", "destroy", "roster", "poli
 GenerationText = Annotated[str, msgspec.Meta(max_length=48)]
 TokenLabel = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
 TokenSerial = Annotated[str, msgspec.Meta(min_length=1, max_length=16)]
+LogName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}\Z")]  # as [audit] name in a configuration
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 
 
 class FormatSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -86,8 +88,21 @@ class Resume(_KeyAction, frozen=True, tag="resume"):
     """End of an emergency stop."""
 
 
-class Retire(_KeyAction, frozen=True, tag="retire"):
-    """Convert nothing any more."""
+class CensusCitation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A count of stored numbers that a retirement goes by: SHA-256 of its file (`appliance.ledger.census`), in hex.
+
+    ``counted``: rows looked at; ``left``: numbers among them that were still under the key.
+    """
+
+    digest: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    counted: Count
+    left: Count
+
+
+class Retire(_KeyAction, frozen=True, tag="retire", omit_defaults=True):
+    """Convert nothing any more. ``census``: the count that shows who still has numbers under it."""
+
+    census: CensusCitation | None = None
 
 
 class Destroy(_KeyAction, frozen=True, tag="destroy"):
@@ -153,10 +168,38 @@ class Drill(_Action, frozen=True, kw_only=True, tag="drill"):
     source: TokenSerial
 
 
+class EnrollClone(_Action, frozen=True, kw_only=True, tag="enroll-clone"):
+    """A token that converts beside the appliance's: it gets every key that can be copied, sealed, from ``source``.
+
+    ``log_name``: the log that an appliance of its own keeps on it, signed with a key made on it; None: it serves
+    more engines of the one appliance, and signs nothing.
+    """
+
+    token_label: TokenLabel
+    token_serial: TokenSerial
+    source: TokenSerial
+    log_name: LogName | None
+
+
+class UpdateClone(_Action, frozen=True, kw_only=True, tag="update-clone"):
+    """A clone gets the keys that it lacks and that the backup token ``source`` has a copy of."""
+
+    token_serial: TokenSerial
+    source: TokenSerial
+
+
+class RemoveClone(_Action, frozen=True, kw_only=True, tag="remove-clone"):
+    """A clone leaves, emptied. ``lost``: it is not at hand, so that nothing can be proven of its keys."""
+
+    token_serial: TokenSerial
+    lost: bool
+
+
 KeyAction = Activate | Restrict | Suspend | Ratify | Resume | Retire | Destroy
-TokenAction = EnrollBackup | RemoveBackup | Restore | Drill
+CloneAction = EnrollClone | UpdateClone | RemoveClone
+TokenAction = EnrollBackup | RemoveBackup | Restore | Drill | CloneAction
 Action = Found | Generate | KeyAction | ChangeRoster | ChangePolicy | AddDomain | TokenAction
-ALONE = (Found, ChangeRoster, EnrollBackup, RemoveBackup, Restore, Drill)
+ALONE = (Found, ChangeRoster, EnrollBackup, RemoveBackup, Restore, Drill, EnrollClone, UpdateClone, RemoveClone)
 """Actions that are the only one of their plan."""
 
 
@@ -168,9 +211,9 @@ def action_name(action: Action) -> str:
 def subject_of(action: Action) -> str:
     """What an action is about, in a word: a generation, a domain, a token's label, ``roster`` or ``policy``."""
     match action:
-        case Found() | EnrollBackup() | Restore() | Drill():
+        case Found() | EnrollBackup() | Restore() | Drill() | EnrollClone():
             return action.token_label
-        case RemoveBackup():
+        case RemoveBackup() | UpdateClone() | RemoveClone():
             return action.token_serial
         case ChangeRoster():
             return "roster"
@@ -193,6 +236,9 @@ _CLASSES: Mapping[type[Action], ActionClass] = MappingProxyType(
         EnrollBackup: "tokens",
         RemoveBackup: "tokens",
         Restore: "tokens",
+        EnrollClone: "tokens",
+        UpdateClone: "tokens",
+        RemoveClone: "tokens",
     }
 )
 

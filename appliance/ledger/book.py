@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from appliance.ledger import certificate as certificates
-from appliance.ledger import genesis
+from appliance.ledger import clones, genesis
 from appliance.ledger import policy as policies
 from appliance.ledger.actions import (
     Action,
@@ -19,17 +19,20 @@ from appliance.ledger.actions import (
     ChangeRoster,
     Drill,
     EnrollBackup,
+    EnrollClone,
     Found,
     RemoveBackup,
+    RemoveClone,
     Restore,
     TokenAction,
+    UpdateClone,
     action_name,
     subject_of,
 )
 from appliance.ledger.errors import CertificateInvalid, IllegalAction
 from appliance.ledger.keys import PLANNED, Effect, KeyBook, KeyRecord, Made, Moment
 from appliance.ledger.roster import Roster, decode_certificate
-from appliance.ledger.state import BackupToken, LedgerState
+from appliance.ledger.state import BackupToken, CloneToken, LedgerState
 from appliance.ledger.states import GONE
 from appliance.numbers.domains import Generation
 
@@ -51,6 +54,8 @@ class Book:
         self.moment = moment or Moment()
         self.domains, self.roster, self.policy = state.domains, state.roster, state.policy
         self.backups: dict[str, BackupToken] = dict(state.backups)
+        self.clones: dict[str, CloneToken] = dict(state.clones)
+        self.clone_logs = dict(state.clone_logs)
         self.token = _Token(state.token_label, state.token_serial)
         self.drills = dict(state.drills)
         self.keys = self._key_book(state.keys)
@@ -61,11 +66,12 @@ class Book:
             keys,
             backups=self.backups,
             required=self.policy.keys.backups,
+            clones={serial: clone.label for serial, clone in self.clones.items()},
             moment=self.moment,
         )
 
-    def _changed(self) -> None:
-        """The key book sees domains, policy and backup tokens as they are now."""
+    def changed(self) -> None:
+        """The key book sees domains, policy, backup tokens and clones as they are now."""
         self.keys = self._key_book(self.keys.keys)
 
     def carry_out(self, action: Action, made: Made = PLANNED) -> Effect:
@@ -85,6 +91,8 @@ class Book:
                 return self._add_domain(action)
             case EnrollBackup() | RemoveBackup() | Restore() | Drill():
                 return self._tokens(action)
+            case EnrollClone() | UpdateClone() | RemoveClone():
+                return clones.carry_out(self, action)
             case _:
                 return self.keys.carry_out(action, made)
 
@@ -108,7 +116,7 @@ class Book:
         policies.validate(action.policy, self.keys.tree)
         policies.require_reachable(action.policy, self.roster)
         before, self.policy = self.policy, action.policy
-        self._changed()
+        self.changed()
         return Effect(action_name(action), "policy", f"{len(before.roles)} roles", f"{len(self.policy.roles)} roles")
 
     def _add_domain(self, action: AddDomain) -> Effect:
@@ -117,10 +125,10 @@ class Book:
         grown = (*self.domains, action.domain)
         genesis.tree_of(grown)
         self.domains = grown
-        self._changed()
+        self.changed()
         return Effect(action_name(action), action.domain.name, None, f"under {action.domain.parent}")
 
-    def _tokens(self, action: TokenAction) -> Effect:
+    def _tokens(self, action: EnrollBackup | RemoveBackup | Restore | Drill) -> Effect:
         match action:
             case EnrollBackup():
                 return self._enroll(action)
@@ -130,17 +138,17 @@ class Book:
             case Restore():
                 return self._restore(action)
             case Drill():
-                self._require_free(action, action.token_serial)
+                self.require_free(action, action.token_serial)
                 self._require_copies(action, action.source)
                 before_drill = self.drills.get(action.source)
                 self.drills[action.source] = self.moment.at
                 return Effect(action_name(action), action.token_label, before_drill, "rehearsed and emptied again")
 
     def _restore(self, action: Restore) -> Effect:
-        self._require_free(action, action.token_serial)
+        self.require_free(action, action.token_serial)
         for serial in action.lost_backups:
             self._leave(action, serial)
-        self._known_backup(action, action.source)
+        self.require_backup(action, action.source)
         for text in action.lost:
             self._lose(Generation.parse(text))
         self._require_complete(action.source)
@@ -149,7 +157,7 @@ class Book:
 
     def _leave(self, action: TokenAction, serial: str) -> str:
         """A backup token leaves, and its copies are not counted any more; its label."""
-        self._known_backup(action, serial)
+        self.require_backup(action, serial)
         gone = self.backups.pop(serial)
         self.drills.pop(serial, None)
         self._forget_copies(serial)
@@ -177,12 +185,12 @@ class Book:
             )
 
     def _enroll(self, action: EnrollBackup) -> Effect:
-        self._require_free(action, action.token_serial)
+        self.require_free(action, action.token_serial)
         if action.copy_from is not None:
-            self._known_backup(action, action.copy_from)
+            self.require_backup(action, action.copy_from)
         bare = BackupToken(action.token_label, action.token_serial, self.moment.sequence)
         self.backups[action.token_serial] = bare
-        self._changed()
+        self.changed()
         if action.copy_from is not None:
             for key in self.live():
                 if action.copy_from in key.copies:
@@ -195,21 +203,23 @@ class Book:
     def _forget_copies(self, serial: str) -> None:
         for key in list(self.keys.keys.values()):
             self.keys.keys[key.generation] = replace(key, copies=key.copies - {serial})
-        self._changed()
+        self.changed()
 
-    def _known_backup(self, action: TokenAction, serial: str) -> None:
+    def require_backup(self, action: TokenAction, serial: str) -> None:
+        """Refuse a serial number that is no backup token's; raises IllegalAction."""
         if serial not in self.backups:
             known = ", ".join(sorted(self.backups)) or "none"
             raise IllegalAction(
                 f"{action_name(action)}: token {serial} is no backup token of this ledger; it has: {known}"
             )
 
-    def _require_free(self, action: TokenAction, serial: str) -> None:
-        if serial == self.token.serial or serial in self.backups:
+    def require_free(self, action: TokenAction, serial: str) -> None:
+        """Refuse a token that is the appliance's, a backup token or a clone; raises IllegalAction."""
+        if serial == self.token.serial or serial in self.backups or serial in self.clones:
             raise IllegalAction(f"{action_name(action)}: token {serial} has a part in this ledger already")
 
     def _require_copies(self, action: TokenAction, source: str) -> None:
-        self._known_backup(action, source)
+        self.require_backup(action, source)
         if not any(source in key.copies for key in self.live()):
             raise IllegalAction(f"{action_name(action)}: backup token {source} has no copy of any key to rehearse with")
 

@@ -248,3 +248,13 @@ class OrderMismatch(OrderRefused):
 
     code = "order_mismatch"
     advice = "Ask for what the order names, or have an order signed for what is needed."
+
+
+class CensusRefused(LedgerError):
+    """The census does not speak of this retirement, or speaks against it."""
+
+
+class MalformedCensus(CensusRefused, Malformed):
+    """The file is no census."""
+
+    advice = "Take the file that the bulk job wrote, as it is."

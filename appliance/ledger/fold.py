@@ -22,7 +22,8 @@ from appliance.ledger.genesis import titles_of, tree_of
 from appliance.ledger.keys import Effect, KeyRecord, Moment
 from appliance.ledger.outcome import Founded, Outcome
 from appliance.ledger.plan import Plan
-from appliance.ledger.results import Results, require_random
+from appliance.ledger.resultrules import require_random
+from appliance.ledger.results import Results
 from appliance.ledger.roster import decode_certificate
 from appliance.ledger.state import LedgerState
 
@@ -90,6 +91,8 @@ def _settled(state: LedgerState, results: Results, sequence: int, head: str) -> 
         backups=MappingProxyType(book.backups),
         drills=MappingProxyType(book.drills),
         restored=results.restored,
+        clones=MappingProxyType(book.clones),
+        clone_logs=MappingProxyType(book.clone_logs),
     )
 
 

@@ -23,10 +23,10 @@ class KeyRecord:
     """One key generation as the ledger has it. ``key_id``: CKA_ID, 16 bytes; ``check_value``: 6 bytes.
 
     ``activated`` counts activations over the whole ledger, from 1; 0: never activated. ``copies``: serial numbers
-    of the backup tokens that have a copy. ``origin``: the entry that made the key. ``since``: when it came
-    into its state. ``ratified``: of a suspended key, whether the ordinary quorum stands behind it. ``backed_up``: made
-    so that trusted transport keys could wrap it until it was sealed. ``public_key``: of a log key, SubjectPublicKeyInfo
-    (DER), and kept when the key is gone; empty of all others.
+    of the backup tokens that have a copy; ``clones``: of the clones that have it. ``origin``: the entry that made the
+    key. ``since``: when it came into its state. ``ratified``: of a suspended key, whether the ordinary quorum stands
+    behind it. ``backed_up``: made so that trusted transport keys could wrap it until it was sealed. ``public_key``: of
+    a log key, SubjectPublicKeyInfo (DER), and kept when the key is gone; empty of all others.
     """
 
     generation: Generation
@@ -43,6 +43,7 @@ class KeyRecord:
     ratified: bool = False
     backed_up: bool = False
     public_key: bytes = b""
+    clones: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class KeyBook:
     """The keys of a ledger while a plan's actions are carried out on them, one by one.
 
     ``backups``: serial numbers of the backup tokens enrolled; ``required``: how many of them must have a copy
-    of a key before it is activated.
+    of a key before it is activated. ``clones``: labels of the clones by serial number; each must have it then, too.
     """
 
     def __init__(
@@ -89,12 +90,14 @@ class KeyBook:
         *,
         backups: Iterable[str] = (),
         required: int = 0,
+        clones: Mapping[str, str] | None = None,
         moment: Moment | None = None,
     ) -> None:
         self.tree = tree
         self.keys = dict(keys)
         self.backups = frozenset(backups)
         self.required = required
+        self.clones = dict(clones or {})
         self.moment = moment or Moment()
 
     def current(self) -> dict[str, Generation]:
@@ -125,6 +128,8 @@ class KeyBook:
 
     def lose(self, generation: Generation) -> None:
         """A key is given up, gone with the token it was on; keys that stand on it stay as they are.
+
+        A clone that has it keeps it, sealed and of no use, until the clone is removed.
 
         Raises:
             IllegalAction: there is no such key, it is gone already, or a backup token has a copy.
@@ -171,10 +176,21 @@ class KeyBook:
                 f"activate: {record.generation}: the policy demands copies on {self.required} backup tokens;"
                 f" it has {there}"
             )
+        if isinstance(action, Activate):
+            self._check_clones(record)
         if isinstance(action, Retire | Destroy):
             held = [str(g) for g, key in sorted(self.keys.items()) if self._stands_on(key, record)]
             if held:
                 raise IllegalAction(f"{action_name(action)}: {record.generation}: {', '.join(held)} stand on it")
+
+    def _check_clones(self, record: KeyRecord) -> None:
+        """No clone is left behind: an engine on it could not convert with the current key."""
+        without = [label for serial, label in sorted(self.clones.items()) if serial not in record.clones]
+        if without and record.generation.domain != LOG:
+            raise IllegalAction(
+                f"activate: {record.generation}: not on clone {', '.join(without)} yet;"
+                f" first: keyceremony plan update-clone {without[0]}"
+            )
 
     def _stands_on(self, key: KeyRecord, parent: KeyRecord) -> bool:
         return key.parent == parent.generation and key.state not in _ENDED
@@ -197,6 +213,7 @@ class KeyBook:
             since=self.moment.at,
             ratified=False,
             copies=frozenset() if after in GONE else record.copies,
+            clones=frozenset() if after is KeyState.DESTROYED else record.clones,
         )
 
     def _check_new(self, generation: Generation, parent: str | None) -> Generation | None:

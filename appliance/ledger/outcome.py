@@ -148,6 +148,37 @@ class Drilled(_Result, frozen=True, kw_only=True, tag="drill"):
     keys: tuple[CopiedKey, ...]
 
 
+class CloneLogKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The key that signs the log of a clone's own appliance, made on the clone; told as in `GeneratedPair`."""
+
+    key_id: KeyId
+    check_value: CheckValueText
+    public_key: str
+    attributes: Attributes
+
+
+class CloneEnrolled(_Result, frozen=True, kw_only=True, tag="enroll-clone"):
+    """A clone: the keys on it, sealed, and its own log key if it keeps a log."""
+
+    token: TokenFacts
+    keys: tuple[CopiedKey, ...]
+    log_key: CloneLogKey | None
+
+
+class CloneUpdated(_Result, frozen=True, kw_only=True, tag="update-clone"):
+    """The keys that a clone has got in addition."""
+
+    serial: str
+    keys: tuple[CopiedKey, ...]
+
+
+class CloneRemoved(_Result, frozen=True, kw_only=True, tag="remove-clone"):
+    """A clone left. ``removed``: the CKA_IDs proven absent from it now, none if it is lost."""
+
+    serial: str
+    removed: tuple[KeyId, ...]
+
+
 ActionResult = (
     Founded
     | Generated
@@ -159,6 +190,9 @@ ActionResult = (
     | BackupRemoved
     | Restored
     | Drilled
+    | CloneEnrolled
+    | CloneUpdated
+    | CloneRemoved
 )
 
 
@@ -222,7 +256,7 @@ def validate(outcome: Outcome) -> None:
     validate_token("token", outcome.token)
     for result in outcome.results:
         match result:
-            case BackupEnrolled():
+            case BackupEnrolled() | CloneEnrolled():
                 validate_token("results: token", result.token)
             case Drilled():
                 validate_token("results: scratch", result.scratch)

@@ -16,16 +16,15 @@ from appliance.ledger.actions import (
     AddDomain,
     ChangePolicy,
     ChangeRoster,
-    Drill,
-    EnrollBackup,
     Found,
     Generate,
-    RemoveBackup,
     Restore,
+    Retire,
     TokenAction,
     action_name,
 )
 from appliance.ledger.errors import MalformedPlan
+from appliance.ledger.servicekeys import is_reserved
 from appliance.ledger.text import parse_instant, require_line
 from appliance.numbers.domains import DomainError, Generation
 
@@ -121,12 +120,14 @@ def _validate_action(field: str, action: Action) -> None:
             genesis.domain_of(action.domain)
         case ChangePolicy():
             pass  # pairs are checked against the domains of the ledger
-        case EnrollBackup() | RemoveBackup() | Restore() | Drill():
+        case _ if isinstance(action, TokenAction):
             _validate_tokens(field, action)
         case _:
             _require_generation(f"{field}: generation", action.generation)
             if isinstance(action, Generate):
                 _validate_generate(field, action)
+            if isinstance(action, Retire):
+                _validate_census(field, action)
 
 
 def _validate_tokens(field: str, action: TokenAction) -> None:
@@ -150,6 +151,16 @@ def _validate_generate(field: str, action: Generate) -> None:
     if action.parent is not None:
         _require_generation(f"{field}: parent", action.parent)
     _validate_serials(f"{field}: backups", action.backups)
+
+
+def _validate_census(field: str, action: Retire) -> None:
+    """Numbers are counted, so only a key of numbers goes by a count of them."""
+    if action.census is None:
+        return
+    if is_reserved(action.generation):
+        raise MalformedPlan(f"{field}: census: no number is under {action.generation}, so there is nothing to count")
+    if action.census.left > action.census.counted:
+        raise MalformedPlan(f"{field}: census: left must not be more than counted")
 
 
 def _validate_serials(field: str, serials: tuple[str, ...]) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from appliance.ledger import attributes as rules
-from appliance.ledger import canonical
+from appliance.ledger import canonical, cloneresults, clones
 from appliance.ledger import certificate as certificates
 from appliance.ledger.actions import (
     Action,
@@ -18,25 +17,29 @@ from appliance.ledger.actions import (
     Destroy,
     Drill,
     EnrollBackup,
+    EnrollClone,
     Generate,
     Ratify,
     RemoveBackup,
+    RemoveClone,
     Restore,
     Restrict,
     Resume,
     Retire,
     Suspend,
-    action_name,
+    UpdateClone,
     subject_of,
 )
 from appliance.ledger.book import Book
-from appliance.ledger.errors import CertificateInvalid, KeyReused, OutcomeMismatch
-from appliance.ledger.keys import KeyRecord, Made
+from appliance.ledger.errors import CertificateInvalid, KeyReused
+from appliance.ledger.keys import Made
 from appliance.ledger.outcome import (
     ActionResult,
     BackupEnrolled,
     BackupRemoved,
-    CopiedKey,
+    CloneEnrolled,
+    CloneRemoved,
+    CloneUpdated,
     Destroyed,
     Drilled,
     Generated,
@@ -45,12 +48,11 @@ from appliance.ledger.outcome import (
     Restored,
     StateChanged,
 )
-from appliance.ledger.publickey import decode_log_key, decode_transport_key, log_check_value
+from appliance.ledger.publickey import decode_transport_key
+from appliance.ledger.resultrules import check_copies, log_key, mismatch, require_random, same
 from appliance.ledger.roster import decode_certificate
 from appliance.ledger.servicekeys import LOG
 from appliance.numbers.domains import Generation
-
-_LEAST_DISTINCT_BYTES = 6  # 16 random bytes have fewer with a probability below 10**-17
 
 
 class Results:
@@ -83,6 +85,12 @@ class Results:
                 self._restored(action, result)
             case Drill(), Drilled():
                 self._drilled(action, result)
+            case EnrollClone(), CloneEnrolled():
+                cloneresults.enrolled(self, action, result)
+            case UpdateClone(), CloneUpdated():
+                cloneresults.updated(self.book, action, result)
+            case RemoveClone(), CloneRemoved():
+                cloneresults.removed(self.book, action, result)
             case ((ChangeRoster() | ChangePolicy() | AddDomain()), Recorded()):
                 self._recorded(action, result)
             case ((Activate() | Restrict() | Suspend() | Ratify() | Resume() | Retire()), StateChanged()):
@@ -91,13 +99,13 @@ class Results:
                 raise mismatch(action)
 
     def _generated(self, action: Generate, result: Generated | GeneratedPair) -> None:
-        _same(action, result.generation == action.generation)
+        same(action, result.generation == action.generation)
         pair = Generation.parse(action.generation).domain == LOG
-        _same(action, pair == isinstance(result, GeneratedPair), "a log key is a pair, and no other key is")
+        same(action, pair == isinstance(result, GeneratedPair), "a log key is a pair, and no other key is")
         key_id, check_value = bytes.fromhex(result.key_id), bytes.fromhex(result.check_value)
-        self._require_new(action.generation, key_id, check_value)
+        self.require_new(action.generation, key_id, check_value)
         if isinstance(result, GeneratedPair):
-            made = Made(key_id, check_value, self._log_key(action, result))
+            made = Made(key_id, check_value, log_key(action, action.generation, result))
         else:
             self._check_generated(action, result)
             made = Made(key_id, check_value)
@@ -106,42 +114,36 @@ class Results:
     def _check_generated(self, action: Generate, result: Generated) -> None:
         kind = rules.BACKED_UP if action.backups else rules.NEVER_EXTRACTABLE
         rules.require_conversion_key(action.generation, result.attributes, kind)
-        _same(action, set(result.copies) == set(action.backups), "other tokens got a copy than those of the plan")
+        same(action, set(result.copies) == set(action.backups), "other tokens got a copy than those of the plan")
         for serial, told in result.copies.items():
             rules.require_conversion_key(f"{action.generation} on token {serial}", told, rules.COPY)
 
-    def _log_key(self, action: Generate, result: GeneratedPair) -> bytes:
-        rules.require_log_key(action.generation, result.attributes)
-        info = decode_log_key(f"results: {action.generation}: public_key", result.public_key)
-        told = log_check_value(info).hex()
-        _same(action, result.check_value == told, f"its public key has the check value {told}")
-        return info
-
     def _moved(self, action: Action, result: StateChanged) -> None:
         effect = self.book.carry_out(action)
-        _same(action, result.generation == subject_of(action))
-        _same(action, result.state == effect.after, f"the outcome says {result.state!r}")
+        same(action, result.generation == subject_of(action))
+        same(action, result.state == effect.after, f"the outcome says {result.state!r}")
 
     def _destroyed(self, action: Destroy, result: Destroyed) -> None:
-        _same(action, result.generation == action.generation)
+        same(action, result.generation == action.generation)
         record = self.book.keys.keys.get(Generation.parse(action.generation))
         self.book.carry_out(action)
-        held = sorted({self.book.token.serial, *(record.copies if record else ())})
-        _same(action, sorted(result.absent_from) == held, f"absence must be proven on {', '.join(held)}")
+        others = record.copies | record.clones if record else frozenset()
+        held = sorted({self.book.token.serial, *others})
+        same(action, sorted(result.absent_from) == held, f"absence must be proven on {', '.join(held)}")
 
     def _recorded(self, action: ChangeRoster | ChangePolicy | AddDomain, result: Recorded) -> None:
         self.book.carry_out(action)
-        _same(action, (result.subject, result.digest) == (subject_of(action), content_digest(action)))
+        same(action, (result.subject, result.digest) == (subject_of(action), content_digest(action)))
 
     def _enrolled(self, action: EnrollBackup, result: BackupEnrolled) -> None:
         told = (result.token.label, result.token.serial)
-        _same(action, told == (action.token_label, action.token_serial))
+        same(action, told == (action.token_label, action.token_serial))
         certificate = self._identity(result.key_id, result.certificate)
         rules.require_transport_key(action.token_label, result.attributes)
         ids = [bytes.fromhex(text) for text in (result.transport_id, result.trusted_id, result.key_id)]
         for key_id in ids:
             self._require_new_id(action.token_label, key_id)
-        _same(action, result.transport_id != result.key_id, "its two keys have one identifier")
+        same(action, result.transport_id != result.key_id, "its two keys have one identifier")
         transport_key = self._transport_key(result.transport_key)
         self.book.carry_out(action)
         self.book.backups[action.token_serial] = replace(
@@ -153,7 +155,7 @@ class Results:
             identity_certificate=certificate,
         )
         wanted = [key for key in self.book.live() if action.token_serial in key.copies]
-        _check_copies(action, result.copies, wanted, rules.COPY)
+        check_copies(action, result.copies, wanted, rules.COPY)
 
     def _removed(self, action: RemoveBackup, result: BackupRemoved) -> None:
         backup = self.book.backups.get(action.token_serial)
@@ -162,13 +164,13 @@ class Results:
         if backup is None or (result.serial, result.trusted_id) != (backup.serial, backup.trusted_id.hex()):
             raise mismatch(action)
         held = [] if action.lost else [backup.transport_id, backup.identity_key_id, *copied]
-        _same(action, sorted(result.removed) == sorted(id_.hex() for id_ in held), "other keys are gone than it held")
+        same(action, sorted(result.removed) == sorted(id_.hex() for id_ in held), "other keys are gone than it held")
 
     def _restored(self, action: Restore, result: Restored) -> None:
         self.book.carry_out(action)
-        _check_copies(action, result.keys, self.book.live(), rules.RESTORED)
+        check_copies(action, result.keys, self.book.live(), rules.RESTORED)
         certificate = self._identity(result.key_id, result.certificate)
-        _same(action, set(result.trusted) == set(self.book.backups), "each backup token's transport key is trusted")
+        same(action, set(result.trusted) == set(self.book.backups), "each backup token's transport key is trusted")
         for serial, text in result.trusted.items():
             self._require_new_id(action.token_label, bytes.fromhex(text))
             self.book.backups[serial] = replace(self.book.backups[serial], trusted_id=bytes.fromhex(text))
@@ -178,9 +180,9 @@ class Results:
 
     def _drilled(self, action: Drill, result: Drilled) -> None:
         self.book.carry_out(action)
-        _same(action, (result.scratch.label, result.scratch.serial) == (action.token_label, action.token_serial))
+        same(action, (result.scratch.label, result.scratch.serial) == (action.token_label, action.token_serial))
         wanted = [key for key in self.book.live() if action.source in key.copies]
-        _check_copies(action, result.keys, wanted, rules.RESTORED)
+        check_copies(action, result.keys, wanted, rules.RESTORED)
 
     def _transport_key(self, text: str) -> bytes:
         info = decode_transport_key("results: transport_key", text)
@@ -201,9 +203,12 @@ class Results:
             raise KeyReused("results: certificate: another token has this identity key already")
         return certificate.der
 
-    def _require_new(self, generation: str, key_id: bytes, check_value: bytes) -> None:
+    def require_new(self, generation: str, key_id: bytes, check_value: bytes) -> None:
+        """Refuse a key that the ledger has had before, by identifier or check value; raises KeyReused."""
         self._require_new_id(generation, key_id)
-        if any(check_value == known.check_value for known in self.book.keys.keys.values()):
+        if any(
+            check_value == known.check_value for known in (*self.book.keys.keys.values(), *clones.log_keys(self.book))
+        ):
             raise KeyReused(f"{generation}: check_value {check_value.hex()} is another key's: the same key twice")
 
     def _require_new_id(self, whose: str, key_id: bytes) -> None:
@@ -211,6 +216,7 @@ class Results:
         taken = {self.identity_key_id, *(key.key_id for key in self.book.keys.keys.values())}
         for backup in self.book.backups.values():
             taken |= {backup.transport_id, backup.trusted_id, backup.identity_key_id}
+        taken |= {key.key_id for key in clones.log_keys(self.book)}
         if key_id in taken:
             raise KeyReused(f"{whose}: key_id {key_id.hex()} is taken already")
 
@@ -225,34 +231,3 @@ def content_digest(action: ChangeRoster | ChangePolicy | AddDomain) -> str:
         case AddDomain():
             content = action.domain
     return hashlib.sha256(canonical.encode(content)).hexdigest()
-
-
-def require_random(key_id: bytes) -> None:
-    """Refuse a key identifier that looks like a counter or a constant.
-
-    Raises:
-        KeyReused: it does.
-    """
-    if len(set(key_id)) < _LEAST_DISTINCT_BYTES:
-        raise KeyReused(f"key_id {key_id.hex()} is not random; a counter or a constant could come back")
-
-
-def mismatch(action: Action, why: str = "the outcome tells of something else") -> OutcomeMismatch:
-    """What to raise when a result is not that of an action."""
-    return OutcomeMismatch(f"{action_name(action)} {subject_of(action)}: {why}")
-
-
-def _same(action: Action, told: bool, why: str = "the outcome tells of something else") -> None:
-    if not told:
-        raise mismatch(action, why)
-
-
-def _check_copies(
-    action: Action, copies: Iterable[CopiedKey], wanted: Iterable[KeyRecord], kind: Mapping[str, rules.Value]
-) -> None:
-    """Exactly the keys that must be there, each the very key of the ledger."""
-    told = [(one.generation, one.key_id, one.check_value, one.origin) for one in copies]
-    held = [(str(k.generation), k.key_id.hex(), k.check_value.hex(), k.origin) for k in wanted]
-    _same(action, told == held, "the keys copied are not those of the ledger, one by one")
-    for one in copies:
-        rules.require_conversion_key(f"{one.generation} copied", one.attributes, kind)

@@ -11,7 +11,10 @@ from ledgerkit import (
     B1,
     B2,
     B3,
+    C1,
+    C2,
     Book,
+    clone,
     drill,
     enroll,
     make_domains,
@@ -36,10 +39,12 @@ from appliance.ledger.actions import (
     Generate,
     Ratify,
     RemoveBackup,
+    RemoveClone,
     Restrict,
     Resume,
     Retire,
     Suspend,
+    UpdateClone,
     action_class,
     action_name,
     subject_of,
@@ -72,8 +77,15 @@ EVERY: dict[str, tuple[Action, str, str]] = {  # by name: one of it, its class, 
     "remove-backup": (RemoveBackup(token_serial=B2, lost=False), "tokens", B2),
     "restore": (restore(B1), "tokens", "kagimori-2"),
     "drill": (drill(B1), "keys", "scratch"),
+    "enroll-clone": (clone(C1, log_name="osaka"), "tokens", "clone-1"),
+    "update-clone": (UpdateClone(token_serial=C2, source=B1), "tokens", C2),
+    "remove-clone": (RemoveClone(token_serial=C2, lost=False), "tokens", C2),
 }
-STANDS_ALONE = {"found", "change-roster", "enroll-backup", "remove-backup", "restore", "drill"}
+STANDS_ALONE = {"found", "change-roster", "enroll-backup", "remove-backup", "restore", "drill"} | {
+    "enroll-clone",
+    "update-clone",
+    "remove-clone",
+}
 NEXT = {"sequence": 5, "previous": "ab" * 32}
 
 
@@ -90,6 +102,8 @@ def ready(backed: Book, name: str) -> LedgerState:
         "retire": [Suspend(generation=KEY)],
         "destroy": [Suspend(generation=KEY), Retire(generation=KEY)],
     }
+    if name in ("update-clone", "remove-clone"):
+        return applied(applied(backed.state, [clone(C2)]), [EVERY["generate"][0]])
     return applied(backed.state, before[name]) if name in before else backed.state
 
 
@@ -180,6 +194,11 @@ def test_what_it_does_cannot_be_told_as_a_mere_new_state(backed: Book, name: str
         ("remove-backup", {"lost": "no"}, "Expected `bool`, got `str`"),
         ("restore", {"source": "a\n"}, "actions: 1: source: U+000A is not printable text on one line"),
         ("drill", {"source": None}, "Expected `str`, got `null`"),
+        ("enroll-clone", {"log_name": "Osaka"}, "Expected `str` matching regex"),
+        ("enroll-clone", {"log_name": "o" * 33}, "Expected `str` matching regex"),
+        ("enroll-clone", {"source": "a\u200b"}, "actions: 1: source: U+200B is not printable text on one line"),
+        ("update-clone", {"source": None}, "Expected `str`, got `null`"),
+        ("remove-clone", {"token_serial": " "}, "actions: 1: token_serial: must not begin or end with a space"),
         ("generate", {"backups": [B2, B1]}, "actions: 1: backups: each serial number once, in order"),
         ("generate", {"backups": [B1, B1]}, "actions: 1: backups: each serial number once, in order"),
         ("generate", {"backups": ["a\u200b"]}, "actions: 1: backups: U+200B is not printable text on one line"),
