@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from appliance.ledger.actions import Action, Destroy, Drill, EnrollBackup, Generate, RemoveBackup, Restore
+from appliance.ledger import clones
+from appliance.ledger.actions import (
+    Action,
+    Destroy,
+    Drill,
+    EnrollBackup,
+    EnrollClone,
+    Generate,
+    RemoveBackup,
+    RemoveClone,
+    Restore,
+    UpdateClone,
+)
 from appliance.ledger.state import LedgerState
 from appliance.numbers.domains import Generation
 from appliance.token.token import Token
@@ -48,11 +60,17 @@ def _check_action(desk: Desk, action: Action, state: LedgerState) -> None:
         case EnrollBackup():
             if action.copy_from is not None:
                 _check_copies(desk, action.copy_from, state)
-        case Restore() | Drill():
+        case Restore() | Drill() | EnrollClone():
             _check_copies(desk, action.source, state)
         case RemoveBackup():
             if not action.lost:
                 _check_copies(desk, action.token_serial, state)
+        case UpdateClone():
+            _check_copies(desk, action.source, state)
+            _check_clone(desk, action.token_serial, state)
+        case RemoveClone():
+            if not action.lost:
+                _check_clone(desk, action.token_serial, state)
         case _:
             pass
 
@@ -72,18 +90,29 @@ def _check_copies(desk: Desk, serial: str, state: LedgerState) -> None:
     token = desk.token(serial)
     for key in copied(state, serial):
         require_copy(token, str(key.generation), key.key_id, key.check_value, sealed=False)
-    strange = sorted(set(token.key_ids()) - {key.key_id for key in copied(state, serial)} - _own(state, serial))
-    if strange:
+    backup = state.backups[serial]
+    known = {key.key_id for key in copied(state, serial)}
+    _require_known(token, known | {backup.transport_id, backup.identity_key_id})
+
+
+def _check_clone(desk: Desk, serial: str, state: LedgerState) -> None:
+    """All keys that the ledger says are on a clone are there, sealed, and are the right keys."""
+    token, clone = desk.token(serial), state.clones[serial]
+    there = clones.held(state.keys, serial)
+    for key in there:
+        require_copy(token, str(key.generation), key.key_id, key.check_value, sealed=True)
+    if clone.log_name is not None:
+        token.log_signer(clone.log_key_id, clone.log_public_key)
+    _require_known(token, {key.key_id for key in there} | {clone.log_key_id})
+
+
+def _require_known(token: Token, known: set[bytes]) -> None:
+    if strange := sorted(set(token.key_ids()) - known):
         names = ", ".join(key_id.hex() for key_id in strange)
         raise CopyMismatch(
             f"token {token.facts.label}: holds keys that the ledger does not know: {names}",
             "keyceremony inventory tells what is where; find out whose they are before going on",
         )
-
-
-def _own(state: LedgerState, serial: str) -> set[bytes]:
-    backup = state.backups[serial]
-    return {backup.transport_id, backup.identity_key_id}
 
 
 def _require_empty(token: Token) -> None:

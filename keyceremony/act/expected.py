@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from appliance.ledger import attributes as rules
+from appliance.ledger import clones
 from appliance.ledger.keys import KeyRecord
-from appliance.ledger.servicekeys import LOG
-from appliance.ledger.state import BackupToken, LedgerState
+from appliance.ledger.servicekeys import LOG, log_on
+from appliance.ledger.state import BackupToken, CloneToken, LedgerState
 from appliance.ledger.states import GONE
 
 
@@ -16,13 +17,14 @@ from appliance.ledger.states import GONE
 class Wanted:
     """Something a token must hold under a CKA_ID. ``kinds``: its objects, as `appliance.token` names them.
 
-    ``key``: the ledger's record, None for what is no key of a generation. ``rule``: what the attributes of a
-    conversion or tag key must be; None for all else. ``public``: the transport key it is, SubjectPublicKeyInfo (DER);
-    ``certificate``: of an identity key, DER.
+    ``label``: of a key, as the token must have it. ``key``: the ledger's record, None for what is no key of a
+    generation. ``rule``: what the attributes of a conversion or tag key must be; None for all else. ``public``: the
+    transport key it is, SubjectPublicKeyInfo (DER); ``certificate``: of an identity key, DER.
     """
 
     what: str
     kinds: frozenset[str]
+    label: str = ""
     key: KeyRecord | None = None
     rule: Mapping[str, rules.Value] | None = None
     public: bytes | None = None
@@ -44,7 +46,7 @@ def on_appliance(state: LedgerState) -> dict[bytes, Wanted]:
     for key in live(state):
         name = str(key.generation)
         log = key.generation.domain == LOG
-        wanted[key.key_id] = Wanted(name, _PAIR, key) if log else Wanted(name, _SECRET, key, _rule(key, state))
+        wanted[key.key_id] = _pair(name, name, key) if log else _secret(name, key, _rule(key, state))
     return wanted
 
 
@@ -56,16 +58,41 @@ def on_backup(state: LedgerState, backup: BackupToken) -> dict[bytes, Wanted]:
     }
     for key in live(state):
         if backup.serial in key.copies:
-            wanted[key.key_id] = Wanted(f"copy of {key.generation}", _SECRET, key, rules.COPY)
+            wanted[key.key_id] = _secret(f"copy of {key.generation}", key, rules.COPY)
     return wanted
+
+
+def on_clone(state: LedgerState, clone: CloneToken) -> dict[bytes, Wanted]:
+    """By CKA_ID, what a clone must hold."""
+    there = clones.held(state.keys, clone.serial)
+    wanted = {key.key_id: _secret(str(key.generation), key, rules.RESTORED) for key in there}
+    log = log_on(state, clone.serial)
+    if log is not None and clone.log_name is not None:
+        wanted[log.key_id] = _pair(f"key of the log {clone.log_name}", clones.log_label(clone.log_name), log)
+    return wanted
+
+
+def _secret(what: str, key: KeyRecord, rule: Mapping[str, rules.Value]) -> Wanted:
+    return Wanted(what, _SECRET, label=str(key.generation), key=key, rule=rule)
+
+
+def _pair(what: str, label: str, key: KeyRecord) -> Wanted:
+    return Wanted(what, _PAIR, label=label, key=key)
 
 
 def held(state: LedgerState, serial: str) -> frozenset[bytes]:
     """The CKA_IDs that the ledger has on a token: nothing that a run makes, or undoes, can be one of them."""
+    return frozenset(on_token(state, serial))
+
+
+def on_token(state: LedgerState, serial: str) -> dict[bytes, Wanted]:
+    """By CKA_ID, what a token must hold; nothing, if it has no part in the ledger."""
     if serial == state.token_serial:
-        return frozenset(on_appliance(state))
+        return on_appliance(state)
+    if serial in state.clones:
+        return on_clone(state, state.clones[serial])
     backup = state.backups.get(serial)
-    return frozenset(on_backup(state, backup)) if backup else frozenset()
+    return on_backup(state, backup) if backup else {}
 
 
 def live(state: LedgerState) -> list[KeyRecord]:

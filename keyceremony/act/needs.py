@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from appliance.ledger.actions import Action, Destroy, Drill, EnrollBackup, Found, Generate, RemoveBackup, Restore
+from appliance.ledger.actions import (
+    Action,
+    Destroy,
+    Drill,
+    EnrollBackup,
+    EnrollClone,
+    Found,
+    Generate,
+    RemoveBackup,
+    RemoveClone,
+    Restore,
+    UpdateClone,
+)
 from appliance.ledger.plan import Plan
-from appliance.ledger.state import LedgerState
+from appliance.ledger.state import BackupToken, CloneToken, LedgerState
 from appliance.numbers.domains import Generation
 from keyceremony.act.desk import Name
 from keyceremony.errors import PlanRefused
@@ -50,32 +62,47 @@ def needs(plan: Plan, state: LedgerState | None) -> Needs:
     match first:
         case EnrollBackup():
             new = Name(first.token_label, first.token_serial)
-            source = _backups(state, [first.copy_from] if first.copy_from else [])
+            source = _named(state, [first.copy_from] if first.copy_from else [])
             return Needs(appliance, appliance, (appliance, new, *source), (appliance, *source), (new,))
         case Restore():
-            new, (old,) = Name(first.token_label, first.token_serial), _backups(state, [first.source])
+            new, (old,) = Name(first.token_label, first.token_serial), _named(state, [first.source])
             return Needs(new, old, (old, new), (old, new), (new,))
         case Drill():
-            scratch, (old,) = Name(first.token_label, first.token_serial), _backups(state, [first.source])
+            scratch, (old,) = Name(first.token_label, first.token_serial), _named(state, [first.source])
             return Needs(appliance, appliance, (appliance, old, scratch), (old,), (scratch,))
-        case RemoveBackup():
-            return Needs(
-                appliance, appliance, (appliance, *_backups(state, [] if first.lost else [first.token_serial])), (), ()
-            )
+        case EnrollClone() | UpdateClone():
+            return _of_clone(state, first, appliance)
         case _:
-            return Needs(appliance, appliance, (appliance, *_backups(state, _holders(state, plan.actions))), (), ())
+            return Needs(appliance, appliance, (appliance, *_named(state, _holders(state, plan.actions))), (), ())
+
+
+def _of_clone(state: LedgerState, action: EnrollClone | UpdateClone, appliance: Name) -> Needs:
+    """The clone, and the backup token that it gets keys from, whose SO trusts its transport key meanwhile."""
+    source = _named(state, [action.source])
+    if isinstance(action, UpdateClone):
+        return Needs(appliance, appliance, (appliance, *_named(state, [action.token_serial]), *source), source, ())
+    new = Name(action.token_label, action.token_serial)
+    return Needs(appliance, appliance, (appliance, new, *source), source, (new,))
 
 
 def _holders(state: LedgerState, actions: Iterable[Action]) -> list[str]:
-    """Serial numbers of the backup tokens that get, or lose, a copy."""
+    """Serial numbers of the backup tokens that get a copy, and of the backup tokens and clones that lose one."""
     found: dict[str, None] = {}
     for action in actions:
+        if isinstance(action, RemoveBackup | RemoveClone) and not action.lost:
+            found |= {action.token_serial: None}
         if isinstance(action, Generate):
             found |= dict.fromkeys(action.backups)
         if isinstance(action, Destroy) and (record := state.keys.get(Generation.parse(action.generation))):
-            found |= dict.fromkeys(sorted(record.copies))
+            found |= dict.fromkeys([*sorted(record.copies), *sorted(record.clones)])
     return list(found)
 
 
-def _backups(state: LedgerState, serials: Iterable[str]) -> tuple[Name, ...]:
-    return tuple(Name(state.backups[serial].label, serial) for serial in serials if serial in state.backups)
+def _named(state: LedgerState, serials: Iterable[str]) -> tuple[Name, ...]:
+    known = {one.serial: Name(one.label, one.serial) for one in others(state)}
+    return tuple(known[serial] for serial in serials if serial in known)
+
+
+def others(state: LedgerState) -> tuple[BackupToken | CloneToken, ...]:
+    """The tokens of the ledger besides the appliance's: backup tokens first."""
+    return (*state.backups.values(), *state.clones.values())

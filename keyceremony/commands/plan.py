@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
 from appliance.ledger import chain, files
 from keyceremony import screen
-from keyceremony.commands import plan_changes, plan_tokens
+from keyceremony.commands import plan_changes, plan_clones, plan_tokens
 from keyceremony.commands.drafts import Draft, create, drafting_options, example, out_option, tell, valid_option
-from keyceremony.commands.options import PATH, Where, with_where
+from keyceremony.commands.options import PATH, Command, Where, with_where
 from keyceremony.errors import DraftRefused
 from keyceremony.plans import drafting
 from keyceremony.plans import rotation as rotating
+from keyceremony.plans.evidence import Evidence
 from keyceremony.plans.rotation import Rotation
 
 _KEYS_HELP = """Draft a plan of key actions, carried out in the order given, all or none.
@@ -33,6 +36,7 @@ Each action is one quoted argument:
   'destroy DOMAIN.N'           gone from every token, for ever
 
 DOMAIN can also be log (the key that signs the audit log; it never has a copy) or tag (the one that makes subject tags).
+'retire' can cite a count of the numbers still under the key (--census FILE); plan, sheets and ledger show it.
 A new key is copied to every backup token before it is sealed. Otherwise: 'generate DOMAIN without backup', or
 'generate DOMAIN backed up on LABEL,LABEL' (after 'with P.N', if that is said).
 
@@ -40,6 +44,22 @@ A new key is copied to every backup token before it is sealed. Otherwise: 'gener
 Example:
   keyceremony plan keys 'generate spin' 'activate spin.1' --title 'First keys' --config kagimori.toml
 """
+
+
+_census = click.option(
+    "--census",
+    type=PATH,
+    multiple=True,
+    metavar="FILE",
+    help="A count of stored numbers by generation (appliance bulk) that a retirement goes by; repeat for more domains.",
+)
+_accept_left = click.option(
+    "--accept-left",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Retire though the census found numbers under the key, N at most. They can never be read again.",
+)
 
 
 @click.group("plan")
@@ -73,33 +93,50 @@ def genesis(setup: Path, where: Where, valid_days: int, out: Path | None) -> Non
     screen.line(console, f'trust_anchor = "{paper.digest}"')
 
 
+def with_evidence(command: Command) -> Command:
+    """Gives a command the options of `Evidence`; it gets them as its argument ``evidence``."""
+
+    @functools.wraps(command)
+    def gathered(*, census: tuple[Path, ...], accept_left: int, **given: Any) -> Any:
+        return command(evidence=Evidence(census, accept_left), **given)
+
+    for option in (_accept_left, _census):
+        gathered = option(gathered)
+    return gathered
+
+
 @command.command("keys", help=_KEYS_HELP)
 @click.argument("actions", nargs=-1, required=True, metavar="'ACTION' ['ACTION' …]")
+@with_evidence
 @drafting_options
-def keys(actions: tuple[str, ...], draft: Draft) -> None:
+def keys(actions: tuple[str, ...], evidence: Evidence, draft: Draft) -> None:
     """Draft a plan of key actions (its help is `_KEYS_HELP`)."""
     if draft.title is None:
         raise click.UsageError("Missing option '--title'.")
     state = draft.state()
-    plan = drafting.keys(state, actions, title=draft.title, now=datetime.now(UTC), valid_days=draft.valid_days)
+    plan = drafting.keys(
+        state, actions, title=draft.title, now=datetime.now(UTC), valid_days=draft.valid_days, evidence=evidence
+    )
     tell(screen.console(), draft.where, create(draft.where, plan, draft.out))
 
 
 @command.command("rotate", epilog=example("keyceremony plan rotate sspin.C"))
 @click.argument("domain")
 @click.option("--anew", is_flag=True, help="Begin another rotation, though older keys are still there.")
+@with_evidence
 @drafting_options
-def rotate(domain: str, anew: bool, draft: Draft) -> None:
+def rotate(domain: str, anew: bool, evidence: Evidence, draft: Draft) -> None:
     """Draft the next plan in the rotation of DOMAIN's key, and show the whole rotation.
 
     A rotation is four plans: make and activate the new key (old and new both convert); then, once the hub has re-keyed
     every number it and the sectors keep, restrict the old one; retire it; destroy it. The same command drafts each in
     its turn: where the rotation stands is read from the keys. An inner domain (spin) takes those below it along.
-    The keys log and tag rotate likewise; nothing is re-keyed.
+    The keys log and tag rotate likewise; nothing is re-keyed. Where there are clones, the first plan becomes several:
+    keys made, brought to each clone, activated.
     """
     state = draft.state()
     found = rotating.rotation(state, domain, anew=anew)
-    draft.write(state, found.title, *found.actions)
+    draft.write(state, found.title, *evidence.cited(found.actions, state))
     _show_rotation(found)
 
 
@@ -120,5 +157,8 @@ for _command in (
     plan_tokens.backup,
     plan_tokens.restore,
     plan_tokens.drill,
+    plan_clones.enroll,
+    plan_clones.update,
+    plan_clones.remove,
 ):
     command.add_command(_command)

@@ -58,6 +58,7 @@ def _show_state(out: Console, found: Survey, now: datetime) -> None:
     show_state.head(out, found.state)
     show_state.keys(out, found.state)
     show_state.backups(out, found.state, now)
+    show_state.clones(out, found.state)
     show_state.due(out, found.reminders)
 
 

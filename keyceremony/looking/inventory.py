@@ -37,26 +37,22 @@ class Finding:
         return self.status not in ("present", "unlooked")
 
 
-def appliance(state: LedgerState, token: Token) -> list[Finding]:
-    """The appliance's token against the ledger; changes nothing.
+def compare(state: LedgerState, serial: str, token: Token) -> list[Finding]:
+    """The appliance's token, a backup token or a clone against the ledger; changes nothing.
 
     Raises:
         TokenError: the token is gone.
     """
-    return list(_compare(token, expected.on_appliance(state)))
-
-
-def backup(state: LedgerState, serial: str, token: Token) -> list[Finding]:
-    """A backup token against the ledger; changes nothing.
-
-    Raises:
-        TokenError: the token is gone.
-    """
-    return list(_compare(token, expected.on_backup(state, state.backups[serial])))
+    return list(_compare(token, expected.on_token(state, serial)))
 
 
 def unlooked(state: LedgerState, serial: str) -> Finding:
-    """A backup token that was not at hand."""
+    """A token that was not at hand."""
+    if serial == state.token_serial:
+        why = "not at hand, so nothing can be said of it"
+        return Finding("unlooked", state.token_label, "the appliance's token", "", why)
+    if serial in state.clones:
+        return Finding("unlooked", state.clones[serial].label, "clone", "", "not at hand, so nothing can be said of it")
     label = state.backups[serial].label
     return Finding("unlooked", label, "backup token", "", "not at hand, so nothing can be said of its copies")
 
@@ -109,14 +105,13 @@ def _key(token: Token, key_id: bytes, want: Wanted) -> tuple[Status, str]:
     if want.key is None:
         raise AssertionError(f"{want.what}: nothing is known of it")
     if want.rule is None:
-        return _log_key(token, want.key)
+        return _log_key(token, want.key, want.label)
     fault = _fault(token, want.key, want.rule, want.what)
     return fault or ("present", f"check value {want.key.check_value.hex()}, {want.key.state}")
 
 
-def _log_key(token: Token, key: KeyRecord) -> tuple[Status, str]:
+def _log_key(token: Token, key: KeyRecord, name: str) -> tuple[Status, str]:
     """Both halves are the ledger's: the private one signs what its public key verifies, the public one is that key."""
-    name = str(key.generation)
     attributes = token.attributes(key.key_id)
     try:
         rules.require_log_key(name, attributes)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from appliance.ledger import certificate as certificates
+from appliance.ledger import clones
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.keys import KeyRecord
 from appliance.ledger.roster import decode_certificate
@@ -22,7 +23,7 @@ _DEMANDING = frozenset({KeyState.GENERATED, KeyState.ACTIVE, KeyState.DECRYPT_ON
 class Reminder:
     """One thing to be done.
 
-    ``kind``: ``service``, ``ratify``, ``rotation``, ``drill``, ``backups``, ``recovery`` or ``certificate``;
+    ``kind``: ``service``, ``ratify``, ``rotation``, ``drill``, ``backups``, ``recovery``, ``clone`` or ``certificate``;
     ``subject``: a generation, ``log`` or ``tag``, a token's label or a person;
     ``urgent``: its time is over, else it comes soon.
     """
@@ -40,6 +41,7 @@ def reminders(state: LedgerState, now: datetime) -> list[Reminder]:
         *_suspensions(state, now),
         *_backups(state),
         *_recovery(state),
+        *_clones(state),
         *_rotations(state, now),
         *_drills(state, now),
         *_certificates(state, now),
@@ -100,6 +102,15 @@ def _recovery(state: LedgerState) -> Iterator[Reminder]:
         label = state.backups[best].label
         text = f"none has a copy of every key; {label} lacks {names}, which a restore from it could not bring back"
         yield Reminder("recovery", "backup tokens", text, urgent=False)
+
+
+def _clones(state: LedgerState) -> Iterator[Reminder]:
+    """A key that a clone lacks waits: it cannot be activated before the clone has it."""
+    for serial, clone in sorted(state.clones.items()):
+        if missing := clones.lacking(state.keys, serial):
+            names = ", ".join(str(key.generation) for key in missing)
+            text = f"lacks {names}, which cannot be activated before: keyceremony plan update-clone {clone.label}"
+            yield Reminder("clone", clone.label, text, urgent=False)
 
 
 def _rotations(state: LedgerState, now: datetime) -> Iterator[Reminder]:

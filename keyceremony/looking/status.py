@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from appliance.errors import KagimoriError
-from appliance.ledger import fold, quorum
+from appliance.ledger import clones, fold, quorum
 from appliance.ledger.book import Book
 from appliance.ledger.cms import Signature
 from appliance.ledger.errors import naming
@@ -144,8 +144,20 @@ def next_command(found: Survey, arguments: Callable[..., Sequence[str]]) -> list
     where = arguments(with_module=False)
     if found.state is None:
         return ["keyceremony", "plan", "genesis", "SETUP.toml", *where]
+    if update := _clone_due(found.state):
+        return [*update, *where]
     actions, title = _due(found.state)
     return ["keyceremony", "plan", "keys", *actions, "--title", title, *where] if actions else []
+
+
+def _clone_due(state: LedgerState) -> list[str]:
+    """Bringing a clone the keys that it lacks and that a backup token has, before they are activated."""
+    for serial, clone in sorted(state.clones.items()):
+        missing = clones.lacking(state.keys, serial)
+        for source, backup in sorted(state.backups.items()):
+            if any(source in key.copies for key in missing):
+                return ["keyceremony", "plan", "update-clone", clone.label, "--from", backup.label]
+    return []
 
 
 def _for_plan(pending: Pending, arguments: Callable[..., Sequence[str]]) -> list[str]:
@@ -164,7 +176,8 @@ def _due(state: LedgerState) -> tuple[list[str], str]:
     stopped = [key for key in keys if key.state is KeyState.SUSPENDED and not key.ratified]
     if stopped:
         return [f"ratify {key.generation}" for key in stopped], "Ratify the emergency stop"
-    ready = [key for key in keys if key.state is KeyState.GENERATED]
+    late = {key.generation for serial in state.clones for key in clones.lacking(state.keys, serial)}
+    ready = [key for key in keys if key.state is KeyState.GENERATED and key.generation not in late]
     if ready:
         return [f"activate {key.generation}" for key in ready], "Activate the new keys"
     made = {name: f"{name}.{newest(name, Book(state).keys) + 1}" for name in missing_service(state)}

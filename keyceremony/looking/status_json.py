@@ -37,6 +37,9 @@ def _ledger(state: LedgerState) -> dict[str, Any]:
             serial: {"label": backup.label, "last_drill": state.drills.get(serial)}
             for serial, backup in sorted(state.backups.items())
         },
+        "clones": {
+            serial: {"label": clone.label, "log": clone.log_name} for serial, clone in sorted(state.clones.items())
+        },
     }
 
 
@@ -51,6 +54,7 @@ def keys(state: LedgerState) -> dict[str, Any]:
             "check_value": key.check_value.hex(),
             "public_key": b64encode(key.public_key).decode("ascii") or None,
             "copies": sorted(key.copies),
+            "clones": sorted(key.clones),
             "since": key.since,
         }
         for generation, key in sorted(state.keys.items())

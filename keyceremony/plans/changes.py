@@ -1,7 +1,8 @@
-"""Actions about domains and tokens from what an officer types: a sector more, backup tokens, recovery."""
+"""Actions about domains and tokens from what an officer types: a sector more, backup tokens, clones, recovery."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from appliance.ledger.actions import (
@@ -9,9 +10,12 @@ from appliance.ledger.actions import (
     DomainSpec,
     Drill,
     EnrollBackup,
+    EnrollClone,
     FormatSpec,
     RemoveBackup,
+    RemoveClone,
     Restore,
+    UpdateClone,
 )
 from appliance.ledger.book import Book
 from appliance.ledger.keys import KeyRecord
@@ -20,8 +24,10 @@ from appliance.ledger.state import LedgerState
 from appliance.numbers.domains import DomainError, Generation
 from appliance.numbers.formats import BASE36, DECIMAL
 from keyceremony.errors import DraftRefused
+from keyceremony.plans import holders
 from keyceremony.plans.holders import holder
 
+LOG_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)  # as [audit] name in a configuration
 _ALPHABETS = {"decimal": DECIMAL, "base36": BASE36}
 
 
@@ -133,3 +139,24 @@ def _generation(text: str) -> Generation:
 def drill(state: LedgerState, *, label: str, serial: str, source: str) -> Drill:
     """A rehearsal of recovery; raises DraftRefused when there is no backup token ``source``."""
     return Drill(token_label=label, token_serial=serial, source=holder(state.backups, source).serial)
+
+
+def enroll_clone(state: LedgerState, *, label: str, serial: str, source: str, log_name: str | None) -> EnrollClone:
+    """A clone more; raises DraftRefused when there is no backup token ``source``, or a log cannot be called so."""
+    if log_name is not None and LOG_NAME.fullmatch(log_name) is None:
+        raise DraftRefused(
+            f"--log-name {log_name}: not the name of a log", "small letters, digits and hyphens, 32 at most: osaka-2"
+        )
+    held = holder(state.backups, source).serial
+    return EnrollClone(token_label=label, token_serial=serial, source=held, log_name=log_name)
+
+
+def update_clone(state: LedgerState, name: str, *, source: str) -> UpdateClone:
+    """A clone gets what it lacks; raises DraftRefused when there is no such clone, or no backup token ``source``."""
+    clone = holders.clone(state.clones, name)
+    return UpdateClone(token_serial=clone.serial, source=holder(state.backups, source).serial)
+
+
+def remove_clone(state: LedgerState, name: str, *, lost: bool) -> RemoveClone:
+    """A clone less; raises DraftRefused when there is none of that name."""
+    return RemoveClone(token_serial=holders.clone(state.clones, name).serial, lost=lost)

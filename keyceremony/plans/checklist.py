@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -10,16 +10,24 @@ from appliance.ledger.servicekeys import LOG, TAG
 
 
 class Stage(IntEnum):
-    """The plans of a rotation, in order; the hub re-keys between the first and the second."""
+    """The plans of a rotation, in order; the hub re-keys between those that make and those that end.
+
+    Without clones the first plan makes and activates. With clones it makes only; then each clone gets the new keys by a
+    plan of its own, and another plan activates them: no engine is left behind.
+    """
 
     MAKE = 1
-    RESTRICT = 2
-    RETIRE = 3
-    DESTROY = 4
+    UPDATE = 2
+    ACTIVATE = 3
+    RESTRICT = 4
+    RETIRE = 5
+    DESTROY = 6
 
 
 TITLES = {
     Stage.MAKE: "new keys",
+    Stage.UPDATE: "bring the new keys to a clone",
+    Stage.ACTIVATE: "activate the new keys",
     Stage.RESTRICT: "restrict the old keys",
     Stage.RETIRE: "retire the old keys",
     Stage.DESTROY: "destroy the old keys",
@@ -73,23 +81,44 @@ _SERVICE = {
 
 
 def steps(
-    domain: str, stage: Stage, new: Sequence[str], old: Sequence[str], rekeyed: Sequence[tuple[str, str]]
+    domain: str,
+    stage: Stage,
+    new: Sequence[str],
+    old: Sequence[str],
+    rekeyed: Sequence[tuple[str, str]],
+    clones: Sequence[str] = (),
 ) -> tuple[Step, ...]:
-    """The checklist when the plan of ``stage`` comes next; ``rekeyed``: from which key to which the hub converts."""
+    """The checklist when the plan of ``stage`` comes next.
+
+    ``rekeyed``: from which key to which the hub converts; ``clones``: labels of those that must have the new keys.
+    """
     words = _SERVICE.get(domain, _NUMBERS)
     told = {
         "new": ", ".join(new),
         "old": ", ".join(old),
         "rekeyed": arrows(rekeyed) or "nothing is left to be re-keyed",
     }
-    due = {Stage.MAKE: f"next: {words.who}", Stage.DESTROY: "done"}.get(stage, "must be done")
+    due = "done" if stage is Stage.DESTROY else "must be done"
+    if stage < Stage.RESTRICT:
+        due = "later" if clones and stage < Stage.ACTIVATE else f"next: {words.who}"
     return (
-        Step(_status(Stage.MAKE, stage), words.make.format(**told)),
+        *_making(stage, words.make.format(**told), told["new"], clones),
         Step(due, words.between.format(**told)),
         Step(_status(Stage.RESTRICT, stage), words.restrict.format(**told)),
         Step(_status(Stage.RETIRE, stage), words.retire.format(**told)),
         Step(_status(Stage.DESTROY, stage), words.destroy.format(**told)),
     )
+
+
+def _making(stage: Stage, make: str, new: str, clones: Sequence[str]) -> Iterator[Step]:
+    """One plan that makes and activates; with clones, a plan for each step, and one for each clone."""
+    if not clones:
+        yield Step(_status(Stage.MAKE, stage), make)
+        return
+    yield Step(_status(Stage.MAKE, stage), f"make {new}; it does nothing until activated")
+    names = ", ".join(clones)
+    yield Step(_status(Stage.UPDATE, stage), f"bring {new} to {names}, a plan for each clone that lacks it")
+    yield Step(_status(Stage.ACTIVATE, stage), make.replace("make and activate", "activate", 1))
 
 
 def arrows(rekeyed: Sequence[tuple[str, str]]) -> str:

@@ -20,7 +20,9 @@ from appliance.ledger.text import render_instant
 from appliance.numbers.domains import DomainError, Generation
 from keyceremony.errors import DraftRefused
 from keyceremony.plans import grammar, setup_file
+from keyceremony.plans.evidence import Evidence
 
+NO_EVIDENCE = Evidence()
 VALID_DAYS = 7
 _LONGEST_VALIDITY = 90
 
@@ -45,12 +47,18 @@ def founding(
 
 
 def keys(
-    state: LedgerState, lines: Iterable[str], *, title: str, now: datetime, valid_days: int = VALID_DAYS
+    state: LedgerState,
+    lines: Iterable[str],
+    *,
+    title: str,
+    now: datetime,
+    valid_days: int = VALID_DAYS,
+    evidence: Evidence = NO_EVIDENCE,
 ) -> plans.Plan:
-    """A plan of key actions, in the order given, each legal after the ones before it.
+    """A plan of key actions, in the order given, each legal after the ones before it; retirements cite ``evidence``.
 
     Raises:
-        DraftRefused: a line that is no action, or not possible.
+        DraftRefused: a line that is no action, or not possible; evidence that does not fit.
     """
     book, made, actions = Book(state), set[Generation](), list[Action]()
     for line in lines:
@@ -61,7 +69,7 @@ def keys(
         actions.append(action)
     if not actions:
         raise DraftRefused("a plan needs at least one action", f"write {grammar.GRAMMAR}")
-    return _next(state, actions, title, now, valid_days)
+    return _next(state, evidence.cited(actions, state), title, now, valid_days)
 
 
 def around(

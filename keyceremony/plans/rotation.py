@@ -3,7 +3,8 @@
 A rotation is four plans with the hub's work between: new keys (both generations convert), re-keying of every stored
 number by the hub, then restrict, retire and destroy the older keys. An inner domain such as ``spin`` takes the
 domains below it along, since their keys stand on its key. Where it stands is read from the keys; nothing is noted.
-The keys ``log`` and ``tag`` rotate in the same four plans; nothing is re-keyed between them.
+The keys ``log`` and ``tag`` rotate in the same four plans; nothing is re-keyed between them. Where there are clones,
+the first plan becomes several: keys made, brought to each clone, activated.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from appliance.ledger.actions import Action, Activate, Destroy, Generate, Restrict, Retire
+from appliance.ledger.actions import Action, Activate, Destroy, Generate, Restrict, Retire, UpdateClone
 from appliance.ledger.book import Book
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.keys import KeyBook, KeyRecord
-from appliance.ledger.servicekeys import SERVICE, TAG
+from appliance.ledger.servicekeys import LOG, SERVICE, TAG
+from appliance.ledger.state import CloneToken
 from appliance.ledger.states import KeyState
 from appliance.numbers.domains import Generation
 from keyceremony.errors import DraftRefused
@@ -28,7 +30,10 @@ _USED = _WORKING | {KeyState.RETIRED}
 
 @dataclass(frozen=True)
 class Rotation:
-    """Where a rotation stands. ``actions`` are those of its next plan; ``rekeyed``: the conversions the hub makes."""
+    """Where a rotation stands. ``actions`` are those of its next plan; ``rekeyed``: the conversions the hub makes.
+
+    ``number`` of ``plans``: the next plan's place.
+    """
 
     domain: str
     stage: Stage
@@ -36,11 +41,13 @@ class Rotation:
     rekeyed: tuple[tuple[str, str], ...]
     steps: tuple[Step, ...]
     warnings: tuple[str, ...]
+    number: int
+    plans: int
 
     @property
     def title(self) -> str:
         """A title for the plan."""
-        return f"Rotation of {self.domain}, plan {self.stage.value} of {len(Stage)}: {TITLES[self.stage]}"
+        return f"Rotation of {self.domain}, plan {self.number} of {self.plans}: {TITLES[self.stage]}"
 
 
 def rotation(state: LedgerState, domain: str, *, anew: bool = False) -> Rotation:
@@ -58,11 +65,14 @@ def rotation(state: LedgerState, domain: str, *, anew: bool = False) -> Rotation
     older = [key for name in scope for key in _used(book.keys, name) if key.generation != targets[name]]
     if not making:
         _require_none_suspended(domain, [*older, *(book.keys.keys[target] for target in targets.values())])
-    stage, actions = (Stage.MAKE, making) if making else _next(older)
+    stage, actions = _begin(state, domain, making) if making else _next(older)
     rekeyed = tuple(_rekeyed(state, older, targets))
     new, old = [str(targets[name]) for name in scope], [str(key.generation) for key in older]
-    steps = checklist.steps(domain, stage, new, old, rekeyed)
-    return Rotation(domain, stage, actions, rekeyed, steps, tuple(_warnings(state, stage, older, rekeyed)))
+    labels = [clone.label for clone in _clones(state, domain)]
+    steps = checklist.steps(domain, stage, new, old, rekeyed, labels)
+    warnings = tuple(_warnings(state, stage, older, rekeyed))
+    number, plans = _place(stage, len(labels), _lacking(state, domain, making))
+    return Rotation(domain, stage, actions, rekeyed, steps, warnings, number, plans)
 
 
 class _Renewal:
@@ -99,6 +109,53 @@ class _Renewal:
         """Later keys must find their parent; a refusal comes when the plan is drafted."""
         self._book.keys.carry_out(action)
         self.actions.append(action)
+
+
+def _clones(state: LedgerState, domain: str) -> list[CloneToken]:
+    """The clones that must have the domain's keys; log keys are on none."""
+    return [] if domain == LOG else [clone for _, clone in sorted(state.clones.items())]
+
+
+def _lacking(state: LedgerState, domain: str, making: Sequence[Action]) -> dict[str, list[KeyRecord]]:
+    """By clone, the keys that are made already, are to be activated, and are not on it yet."""
+    made = [Generation.parse(action.generation) for action in making if isinstance(action, Activate)]
+    waiting = [state.keys[generation] for generation in made if generation in state.keys]
+    missing = {
+        clone.serial: [key for key in waiting if clone.serial not in key.clones] for clone in _clones(state, domain)
+    }
+    return {serial: keys for serial, keys in missing.items() if keys}
+
+
+def _begin(state: LedgerState, domain: str, making: Sequence[Action]) -> tuple[Stage, tuple[Action, ...]]:
+    """The first plan; where there are clones, the next of the several that it becomes."""
+    if not _clones(state, domain):
+        return Stage.MAKE, tuple(making)
+    if made := [action for action in making if isinstance(action, Generate)]:
+        return Stage.MAKE, tuple(made)
+    for serial, keys in _lacking(state, domain, making).items():
+        return Stage.UPDATE, (UpdateClone(token_serial=serial, source=_source(state, serial, keys)),)
+    return Stage.ACTIVATE, tuple(making)
+
+
+def _source(state: LedgerState, serial: str, keys: Sequence[KeyRecord]) -> str:
+    """A backup token that has all of the keys."""
+    for source in sorted(state.backups):
+        if all(source in key.copies for key in keys):
+            return source
+    names, label = ", ".join(str(key.generation) for key in keys), state.clones[serial].label
+    raise DraftRefused(
+        f"rotate: clone {label} must get {names} first, and no backup token has a copy of all of them",
+        f"use several: keyceremony plan update-clone {label} --from LABEL; a key without any copy needs a successor",
+    )
+
+
+def _place(stage: Stage, clones: int, lacking: Mapping[str, object]) -> tuple[int, int]:
+    """Which plan it is, of how many."""
+    if not clones:
+        return stage if stage is Stage.MAKE else stage - 2, len(Stage) - 2
+    done = clones - len(lacking) if stage is Stage.UPDATE else 0
+    more = clones - 1 if stage > Stage.UPDATE else done
+    return stage + more, len(Stage) + clones - 1
 
 
 def _scope(keys: KeyBook, domain: str) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from appliance.ledger.actions import Drill, EnrollBackup, Found, Restore
+from appliance.ledger.actions import Drill, EnrollBackup, EnrollClone, Found, Restore
 from appliance.ledger.plan import Plan
 from keyceremony.act.desk import Name
 
@@ -29,7 +29,7 @@ class StandIn:
 def token_of(plan: Plan) -> Name | None:
     """The empty token that a plan takes into use, None for most plans; such an action is alone in its plan."""
     action = plan.actions[0]
-    if isinstance(action, Found | EnrollBackup | Restore | Drill):
+    if isinstance(action, Found | EnrollBackup | Restore | Drill | EnrollClone):
         return Name(action.token_label, action.token_serial)
     return None
 

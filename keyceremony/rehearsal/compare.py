@@ -22,7 +22,10 @@ Names = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Sight:
-    """What is looked at of a state. ``token`` and the keys of ``backups`` (by which entry enrolled) are serials."""
+    """What is looked at of a state. ``token`` and the keys of ``backups`` and ``clones`` are serial numbers.
+
+    Of a backup token: which entry enrolled it; of a clone: that, and the log that it keeps.
+    """
 
     token: str
     roster: Roster
@@ -31,6 +34,7 @@ class Sight:
     keys: Mapping[Generation, KeyRecord] = field(default_factory=dict)
     current: Mapping[str, Generation] = field(default_factory=dict)
     backups: Mapping[str, int] = field(default_factory=dict)
+    clones: Mapping[str, tuple[int, str | None]] = field(default_factory=dict)
     drills: Collection[str] = ()
 
 
@@ -56,6 +60,7 @@ def of_book(book: Book) -> Sight:
         keys=book.keys.keys,
         current=book.keys.current(),
         backups={serial: backup.enrolled for serial, backup in book.backups.items()},
+        clones={serial: (clone.enrolled, clone.log_name) for serial, clone in book.clones.items()},
         drills=book.drills,
     )
 
@@ -90,6 +95,10 @@ def _facts(sight: Sight, names: Names) -> dict[str, str]:
     facts |= {f"policy of {role}": _text(rule) for role, rule in sight.policy.roles.items()}
     facts["policy of keys"] = _text(sight.policy.keys)
     facts |= {f"backup token {names.get(s, s)}": f"enrolled by entry {entry}" for s, entry in sight.backups.items()}
+    facts |= {
+        f"clone {names.get(serial, serial)}": f"enrolled by entry {entry}, log {log or 'none'}"
+        for serial, (entry, log) in sight.clones.items()
+    }
     facts |= {f"drill from {names.get(serial, serial)}": "done" for serial in sight.drills}
     facts |= {f"current of {domain}": str(generation) for domain, generation in sight.current.items()}
     return facts | {f"key {generation}": _key(key, names) for generation, key in sorted(sight.keys.items())}
@@ -97,9 +106,11 @@ def _facts(sight: Sight, names: Names) -> dict[str, str]:
 
 def _key(key: KeyRecord, names: Names) -> str:
     copies = ", ".join(sorted(names.get(serial, serial) for serial in key.copies))
+    clones = ", ".join(sorted(names.get(serial, serial) for serial in key.clones))
     said = [
         f"{key.state}, made by entry {key.origin}, parent {key.parent}, activation {key.activated}",
         f"copies on {copies or 'no token'}",
+        *([f"on the clones {clones}"] if clones else []),
         *(["made to be copied"] if key.backed_up else []),
         *([f"before its suspension {key.before_suspension}"] if key.before_suspension else []),
         *(["suspension ratified"] if key.ratified else []),

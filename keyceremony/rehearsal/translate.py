@@ -13,7 +13,19 @@ from typing import Any
 from msgspec.structs import replace
 
 from appliance.ledger import plan as plans
-from appliance.ledger.actions import Action, ChangeRoster, Drill, EnrollBackup, Found, Generate, RemoveBackup, Restore
+from appliance.ledger.actions import (
+    Action,
+    ChangeRoster,
+    Drill,
+    EnrollBackup,
+    EnrollClone,
+    Found,
+    Generate,
+    RemoveBackup,
+    RemoveClone,
+    Restore,
+    UpdateClone,
+)
 from appliance.ledger.plan import Plan
 from appliance.ledger.roster import Person, Roster
 from appliance.ledger.text import render_instant
@@ -65,7 +77,7 @@ def _action(action: Action, parts: Parts) -> Action:
 def _changes(action: Action, parts: Parts) -> dict[str, Any]:
     """The fields of an action that name a token or people."""
     changes: dict[str, Any] = {}
-    if isinstance(action, Found | EnrollBackup | Restore | Drill):
+    if isinstance(action, Found | EnrollBackup | Restore | Drill | EnrollClone):
         name = parts.tokens[action.token_serial]
         changes |= {"token_label": name.label, "token_serial": name.serial}
     match action:
@@ -75,9 +87,12 @@ def _changes(action: Action, parts: Parts) -> dict[str, Any]:
             changes["backups"] = tuple(sorted(_serial(one, parts) for one in action.backups))
         case EnrollBackup() if action.copy_from is not None:
             changes["copy_from"] = _serial(action.copy_from, parts)
-        case RemoveBackup():
+        case RemoveBackup() | RemoveClone():
             changes["token_serial"] = _serial(action.token_serial, parts)
-        case Drill():
+        case UpdateClone():
+            changes["token_serial"] = _serial(action.token_serial, parts)
+            changes["source"] = _serial(action.source, parts)
+        case Drill() | EnrollClone():
             changes["source"] = _serial(action.source, parts)
         case Restore():
             changes["source"] = _serial(action.source, parts)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from appliance.ledger import fold, genesis
+from appliance.ledger import clones, fold, genesis
 from appliance.ledger.actions import (
     Action,
     AddDomain,
@@ -13,19 +13,25 @@ from appliance.ledger.actions import (
     Destroy,
     Drill,
     EnrollBackup,
+    EnrollClone,
     Found,
     Generate,
     RemoveBackup,
+    RemoveClone,
     Restore,
+    Retire,
+    UpdateClone,
     action_name,
     subject_of,
 )
-from appliance.ledger.keys import Effect
+from appliance.ledger.book import Book
+from appliance.ledger.keys import Effect, KeyRecord
 from appliance.ledger.plan import Plan
 from appliance.ledger.policy import disclosing
 from appliance.ledger.servicekeys import LOG, SERVICE
 from appliance.ledger.state import LedgerState
 from appliance.numbers.domains import Generation
+from keyceremony.act.needs import others
 from keyceremony.sheets import changes
 from keyceremony.sheets.blocks import Block, Code, Field, Table
 from keyceremony.sheets.wording import Wording, texts
@@ -79,11 +85,14 @@ class _Described:
     def _fields(self, action: Action) -> Iterator[Field]:
         t = self.t
         match action:
-            case Found() | EnrollBackup() | Restore() | Drill():
+            case Found() | EnrollBackup() | Restore() | Drill() | EnrollClone():
                 yield Field(t("field.token_label"), Code(action.token_label))
                 yield Field(t("field.token_serial"), Code(action.token_serial))
                 yield from self._copies_from(action)
-            case RemoveBackup():
+            case UpdateClone():
+                yield Field(t("minutes.token"), self.token(action.token_serial))
+                yield from self._brought(action)
+            case RemoveBackup() | RemoveClone():
                 yield Field(t("minutes.token"), self.token(action.token_serial))
                 yield Field(t("field.lost"), t("field.lost_yes" if action.lost else "field.lost_no"))
             case AddDomain():
@@ -93,7 +102,7 @@ class _Described:
             case _:
                 yield from self._key(action)
 
-    def _copies_from(self, action: Found | EnrollBackup | Restore | Drill) -> Iterator[Field]:
+    def _copies_from(self, action: Found | EnrollBackup | Restore | Drill | EnrollClone) -> Iterator[Field]:
         t, state = self.t, self.state
         match action:
             case EnrollBackup():
@@ -109,8 +118,24 @@ class _Described:
                 last = state.drills.get(action.source)
                 yield Field(t("field.source"), self.token(action.source))
                 yield Field(t("field.last_drill"), t.instant(last) if last else t("field.never"))
+            case EnrollClone():
+                yield from self._brought(action)
+                log = Code(action.log_name) if action.log_name else t("field.log_none")
+                yield Field(t("field.log_name"), log)
             case _:
                 pass
+
+    def _brought(self, action: EnrollClone | UpdateClone) -> Iterator[Field]:
+        """From where a clone gets which keys, and which it goes on lacking."""
+        t = self.t
+        yield Field(t("field.source"), self.token(action.source))
+        if self.state is None:
+            return
+        keys = clones.due(Book(self.state), action)
+        yield Field(t("field.brought"), Code(_lines(keys)))
+        lacking = clones.lacking(self.state.keys, action.token_serial)
+        if left := [key for key in lacking if key not in keys]:
+            yield Field(t("field.still_lacking"), Code(_lines(left)))
 
     def _given_up(self, action: Restore, state: LedgerState) -> Iterator[Field]:
         """Keys that are lost for ever; a log key goes with every restore, and what it has signed does not."""
@@ -135,8 +160,17 @@ class _Described:
             yield Field(t("field.parent"), Code(action.parent) if action.parent else root)
             copies = "\n".join(self.token(serial) for serial in action.backups)
             yield Field(t("field.backups"), copies or t("field.no_backups"))
+        if isinstance(action, Retire) and domain not in SERVICE:
+            yield Field(t("field.census"), self._census(action))
         if isinstance(action, Destroy):
             yield Field(t("field.copies_now"), "\n".join(self._holders(action)))
+
+    def _census(self, action: Retire) -> str:
+        found = action.census
+        if found is None:
+            return self.t("field.census_none")
+        counted, left = f"{found.counted:,}", f"{found.left:,}"
+        return self.t("field.census_found", counted=counted, left=left, digest=found.digest)
 
     def _holders(self, action: Destroy) -> list[str]:
         """Every token that the key must be absent from afterwards."""
@@ -144,7 +178,7 @@ class _Described:
             return []
         record = self.state.keys.get(Generation.parse(action.generation))
         made = self.generated.get(action.generation)
-        serials = record.copies if record else frozenset(made.backups if made else ())
+        serials = record.copies | record.clones if record else frozenset(made.backups if made else ())
         appliance = self.t.token(self.state.token_label, self.state.token_serial)
         return [appliance, *(self.token(serial) for serial in sorted(serials))]
 
@@ -173,6 +207,10 @@ class _Described:
                 pass
 
     def token(self, serial: str) -> str:
-        """A backup token by its serial number."""
-        known = self.state.backups.get(serial) if self.state else None
-        return self.t.token(known.label, serial) if known else self.t("sheet.backup_unknown", serial=serial)
+        """A backup token or a clone by its serial number."""
+        known = {one.serial: one.label for one in others(self.state)} if self.state else {}
+        return self.t.token(known[serial], serial) if serial in known else self.t("sheet.backup_unknown", serial=serial)
+
+
+def _lines(keys: Iterable[KeyRecord]) -> str:
+    return "\n".join(str(key.generation) for key in keys)

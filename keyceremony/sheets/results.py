@@ -10,6 +10,10 @@ from appliance.ledger.outcome import (
     ActionResult,
     BackupEnrolled,
     BackupRemoved,
+    CloneEnrolled,
+    CloneLogKey,
+    CloneRemoved,
+    CloneUpdated,
     CopiedKey,
     Destroyed,
     Drilled,
@@ -24,6 +28,7 @@ from appliance.ledger.outcome import (
 )
 from appliance.ledger.servicekeys import raw_of
 from appliance.ledger.state import LedgerState
+from keyceremony.act.needs import others
 from keyceremony.sheets.attributes import AttributeSets
 from keyceremony.sheets.blocks import Code, Field, Result, Table
 from keyceremony.sheets.wording import Wording
@@ -46,7 +51,7 @@ class _Told:
         self.t = t
         self.sets = AttributeSets(t)
         states = [state for state in (before, after) if state is not None]
-        self.labels = {one.serial: one.label for state in states for one in state.backups.values()}
+        self.labels = {one.serial: one.label for state in states for one in others(state)}
         self.labels |= {state.token_serial: state.token_label for state in states}
 
     def result(self, result: ActionResult, duration: int) -> Result:
@@ -84,6 +89,27 @@ class _Told:
                 yield Field(t("minutes.trusted"), "\n".join(trusted))
             case Drilled():
                 yield from self._facts(t("minutes.scratch"), result.scratch)
+            case CloneEnrolled() | CloneUpdated() | CloneRemoved():
+                yield from self._clone(result)
+
+    def _clone(self, result: CloneEnrolled | CloneUpdated | CloneRemoved) -> Iterator[Field]:
+        t = self.t
+        match result:
+            case CloneEnrolled():
+                yield from self._facts(t("minutes.token"), result.token)
+                if result.log_key is not None:
+                    yield from self._log_key(result.log_key)
+            case CloneUpdated():
+                yield Field(t("minutes.token"), self.token(result.serial))
+            case CloneRemoved():
+                yield Field(t("minutes.removed"), Code("\n".join(result.removed)) or t("minutes.removed_none"))
+
+    def _log_key(self, told: CloneLogKey) -> Iterator[Field]:
+        t = self.t
+        yield Field(t("minutes.log_key"), Code(raw_of(b64decode(told.public_key)).hex()))
+        yield Field(t("minutes.check_value"), Code(told.check_value))
+        yield Field(t("minutes.key_id"), Code(told.key_id))
+        yield Field(t("minutes.attributes"), self.sets.name(told.attributes, str(told.attributes.get("label", ""))))
 
     def _generated(self, result: Generated) -> Iterator[Field]:
         t = self.t
@@ -158,7 +184,7 @@ def _copied(result: ActionResult) -> tuple[CopiedKey, ...]:
     match result:
         case BackupEnrolled():
             return result.copies
-        case Restored() | Drilled():
+        case Restored() | Drilled() | CloneEnrolled() | CloneUpdated():
             return result.keys
         case _:
             return ()

@@ -15,10 +15,13 @@ from appliance.ledger.actions import (
     DomainSpec,
     Drill,
     EnrollBackup,
+    EnrollClone,
     Found,
     Generate,
     RemoveBackup,
+    RemoveClone,
     Restore,
+    UpdateClone,
     action_name,
     subject_of,
 )
@@ -31,7 +34,7 @@ from appliance.numbers.domains import Generation
 from appliance.numbers.formats import BASE36, DECIMAL
 from keyceremony import screen
 from keyceremony.plans.holders import label_of
-from keyceremony.showing import show_keys, show_policy, show_roster, show_tokens
+from keyceremony.showing import show_clones, show_keys, show_policy, show_roster, show_tokens
 
 MEANINGS = {
     "generate": "makes a new key on the token (AES-256; for the log, Ed25519); it does nothing until activated",
@@ -49,6 +52,9 @@ MEANINGS = {
     "remove-backup": "a backup token leaves; its copies go, or are given up as lost",
     "restore": "a new token takes the appliance token's place, with the copies of a backup token",
     "drill": "rehearses recovery on a scratch token, which is emptied again",
+    "enroll-clone": "a token more that converts: it gets every key that can be copied, sealed",
+    "update-clone": "a clone gets the keys that it lacks",
+    "remove-clone": "a clone leaves; its keys go, or are given up as lost",
 }
 
 
@@ -99,6 +105,8 @@ def _title(action: Action, state: LedgerState | None) -> str:
 def _subject(action: Action, state: LedgerState | None) -> str:
     if isinstance(action, RemoveBackup):
         return label_of(state.backups if state else {}, action.token_serial)
+    if isinstance(action, UpdateClone | RemoveClone):
+        return label_of(state.clones if state else {}, action.token_serial)
     return subject_of(action)
 
 
@@ -124,6 +132,8 @@ def _details(out: Console, number: int, action: Action, state: LedgerState | Non
             domains(out, "Domain added", [action.domain])
         case EnrollBackup() | RemoveBackup() | Restore() | Drill():
             _lines(out, number, action, show_tokens.details(action, state))
+        case EnrollClone() | UpdateClone() | RemoveClone():
+            _lines(out, number, action, show_clones.details(action, state))
         case Found():
             pass
         case _:

@@ -26,7 +26,7 @@ def details(action: Generate | KeyAction, state: LedgerState | None) -> Iterator
     if state is None or record is None:  # a key that this very plan makes has no past
         return
     match action:
-        case Activate() if record.copies:
+        case Activate() if record.copies or record.clones:
             yield f"has copies on {', '.join(_holders(record, state))}"
         case Restrict():
             rekey = "" if name in SERVICE else "; what is still kept under the old key must be re-keyed"
@@ -34,6 +34,7 @@ def details(action: Generate | KeyAction, state: LedgerState | None) -> Iterator
         case Retire():
             lost = "" if name in SERVICE else ": what was not re-keyed stays unreadable"
             yield f"is {record.state} since {record.since}; no way back{lost}"
+            yield from _counted(action)
         case Destroy():
             tokens = ", ".join([f"{state.token_label} (serial {state.token_serial})", *_holders(record, state)])
             if name not in SERVICE:
@@ -42,6 +43,14 @@ def details(action: Generate | KeyAction, state: LedgerState | None) -> Iterator
             yield f"retired since {record.since}; CKA_ID {record.key_id.hex()}, check value {record.check_value.hex()}"
         case _:
             pass
+
+
+def _counted(action: Retire) -> Iterator[str]:
+    """What the census that a retirement cites has found."""
+    census = action.census
+    if census is not None:
+        left = f"{census.left:,} STILL UNDER IT" if census.left else "none still under it"
+        yield f"by the census {census.digest[:16]}…: of {census.counted:,} numbers, {left}"
 
 
 def _copies(action: Generate, state: LedgerState | None) -> str:
@@ -53,7 +62,8 @@ def _copies(action: Generate, state: LedgerState | None) -> str:
 
 
 def _holders(record: KeyRecord, state: LedgerState) -> list[str]:
-    return [label_of(state.backups, serial) for serial in sorted(record.copies)]
+    copies = [label_of(state.backups, serial) for serial in sorted(record.copies)]
+    return [*copies, *(label_of(state.clones, serial) for serial in sorted(record.clones))]
 
 
 def _successor(record: KeyRecord, state: LedgerState) -> str:

@@ -1,4 +1,4 @@
-"""The ledger's state in words: where it stands, its keys, its backup tokens, and what is due."""
+"""The ledger's state in words: where it stands, its keys, its backup tokens and clones, and what is due."""
 
 from __future__ import annotations
 
@@ -46,6 +46,16 @@ def backups(out: Console, state: LedgerState, now: datetime) -> None:
         drill = f"{days_since(last, now)} days ago ({last})" if last else "never"
         rows.append([backup.label, serial, str(held), drill])
     out.print(screen.table("Backup tokens", ["label", "serial", "keys", "last drill"], rows))
+
+
+def clones(out: Console, state: LedgerState) -> None:
+    """Print the clones, how many keys each has, and the log that it keeps; nothing where there are none."""
+    rows = []
+    for serial, clone in sorted(state.clones.items()):
+        held = sum(serial in key.clones for key in state.keys.values())
+        rows.append([clone.label, serial, str(held), clone.log_name or "none: it serves engines"])
+    if rows:
+        out.print(screen.table("Clones", ["label", "serial", "keys", "log"], rows))
 
 
 def due(out: Console, reminders: Sequence[Reminder]) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from appliance.ledger import certificate, cms, fold
-from appliance.ledger.actions import ChangeRoster, Destroy, RemoveBackup, Restore, subject_of
+from appliance.ledger.actions import ChangeRoster, Destroy, RemoveBackup, RemoveClone, Restore, subject_of
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.plan import Plan
 from appliance.ledger.roster import Person
@@ -78,12 +78,14 @@ def grave_subjects(plan: Plan, state: LedgerState | None) -> list[str]:
     Of a restore: the new token's label, then each key that it gives up, then each backup token that is lost as well.
     A log key is not asked for: every restore gives it up, and what it has signed stays valid.
     """
-    backups = state.backups if state else {}
+    backups, clones = (state.backups, state.clones) if state else ({}, {})
     subjects = []
     for action in plan.actions:
         if isinstance(action, RemoveBackup) and action.token_serial in backups:
             subjects.append(backups[action.token_serial].label)
-        elif isinstance(action, Destroy | Restore | RemoveBackup | ChangeRoster):
+        elif isinstance(action, RemoveClone) and action.token_serial in clones:
+            subjects.append(clones[action.token_serial].label)
+        elif isinstance(action, Destroy | Restore | RemoveBackup | RemoveClone | ChangeRoster):
             subjects.append(subject_of(action))
         if isinstance(action, Restore):
             subjects += [text for text in action.lost if Generation.parse(text).domain != LOG]

@@ -11,6 +11,7 @@ import ceremonykit as kit
 import livingkit
 import pytest
 from ceremonykit import Stage
+from killkit import Stages
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -55,6 +56,18 @@ def living_stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 def guarded_stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     """The same with two keys (see `livingkit.guarded`); do not change it."""
     return livingkit.guarded(livingkit.founded(tmp_path_factory.mktemp("stage") / "guarded"))
+
+
+@pytest.fixture(scope="session")
+def cloned_stage(guarded_stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    """The same with a clone (see `livingkit.cloned`); do not change it."""
+    return livingkit.cloned(guarded_stage.copy(tmp_path_factory.mktemp("stage") / "cloned"))
+
+
+@pytest.fixture(scope="session")
+def stages(living_stage: Stage, guarded_stage: Stage, cloned_stage: Stage) -> Stages:
+    """A stage for every scenario."""
+    return Stages(living_stage, guarded_stage, cloned_stage)
 
 
 @pytest.fixture

@@ -28,12 +28,27 @@ class Agreed:
 
     def killed(self, folder: Path) -> Iterator[tuple[Stage, tuple[int, str]]]:
         """A stage for every place where a run can be killed, killed there; removed when the next is asked for."""
-        for number in range(1, self.steps + 1):
+        for number in range(1, self.steps + 1, self.scenario.every):
             for when in WHEN:
                 broken = self.stage.copy(folder / f"{number}-{when}")
                 kill(broken, self.command, (number, when))
                 yield broken, (number, when)
                 broken.discard()
+
+
+@dataclass(frozen=True)
+class Stages:
+    """One for every scenario to begin with; do not change them."""
+
+    living: Stage
+    guarded: Stage
+    cloned: Stage
+
+    def of(self, scenario: Scenario) -> Stage:
+        """The stage in whose state a scenario is."""
+        if scenario.cloned:
+            return self.cloned
+        return self.guarded if scenario.guarded else self.living
 
 
 def agree(scenario: Scenario, stage: Stage, folder: Path) -> Agreed:

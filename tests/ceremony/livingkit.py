@@ -14,7 +14,7 @@ import ceremonykit as kit
 from ceremonykit import Stage
 
 from appliance.ledger import plan as plans
-from appliance.ledger.actions import Action, Activate, EnrollBackup, Generate, Restrict, Retire, Suspend
+from appliance.ledger.actions import Action, Activate, EnrollBackup, EnrollClone, Generate, Restrict, Retire, Suspend
 from appliance.ledger.text import render_instant
 from keyceremony import workspace
 from keyceremony.table import papers
@@ -106,6 +106,14 @@ def guarded(stage: Stage) -> Stage:
     made = [_generate(text, (first,)) for text in ("spin.1", "sspin.B.1")]
     moves = (Activate(generation="spin.1"), Activate(generation="sspin.B.1"))
     carry_out(stage, *made, *moves, *service_keys(first))
+    return stage
+
+
+def cloned(stage: Stage) -> Stage:
+    """As `guarded`; the token ``spare`` is a clone that keeps the log ``osaka`` and lacks the new key sspin.B.2."""
+    first, spare = stage.serials["backup-1"], stage.serials["spare"]
+    carry_out(stage, EnrollClone(token_label="spare", token_serial=spare, source=first, log_name="osaka"))
+    carry_out(stage, _generate("sspin.B.2", (first,)))
     return stage
 
 

@@ -20,15 +20,18 @@ from appliance.ledger.actions import (
     DomainSpec,
     Drill,
     EnrollBackup,
+    EnrollClone,
     FormatSpec,
     Generate,
     Ratify,
     RemoveBackup,
+    RemoveClone,
     Restore,
     Restrict,
     Resume,
     Retire,
     Suspend,
+    UpdateClone,
 )
 from appliance.ledger.policy import KeyRules
 from appliance.ledger.roster import Threshold
@@ -39,13 +42,17 @@ from appliance.numbers.formats import BASE36
 class Scenario:
     """``actions`` in the state of `livingkit.living`, or of `livingkit.guarded`, where a few keys save time.
 
-    ``label``: the appliance token's afterwards; ``touches``: the tokens on which something changes on the way.
+    ``cloned``: in that of `livingkit.cloned`. ``every``: a run is killed at every so many of its steps only; what a
+    clone gets takes the same steps as a restore, of which every one is met. ``label``: the appliance token's
+    afterwards; ``touches``: the tokens on which something changes on the way.
     """
 
     name: str
     actions: Callable[[Stage], tuple[Action, ...]]
     label: str = kit.APPLIANCE
     guarded: bool = False
+    cloned: bool = False
+    every: int = 1
     touches: tuple[str, ...] = ()
 
     def command(self, stage: Stage) -> list[str]:
@@ -117,6 +124,23 @@ def _drill(stage: Stage) -> tuple[Action, ...]:
     return (Drill(token_label="scratch", token_serial=serials["scratch"], source=serials["backup-1"]),)
 
 
+def _enroll_clone(stage: Stage) -> tuple[Action, ...]:
+    spare, source = stage.serials["spare"], stage.serials["backup-1"]
+    return (EnrollClone(token_label="spare", token_serial=spare, source=source, log_name="osaka"),)
+
+
+def _update_clone(stage: Stage) -> tuple[Action, ...]:
+    return (UpdateClone(token_serial=stage.serials["spare"], source=stage.serials["backup-1"]),)
+
+
+def _remove_clone(lost: bool) -> Callable[[Stage], tuple[Action, ...]]:
+    return lambda stage: (RemoveClone(token_serial=stage.serials["spare"], lost=lost),)
+
+
+def _destroy_on_a_clone(stage: Stage) -> tuple[Action, ...]:
+    return tuple(kind(generation="sspin.B.1") for kind in (Suspend, Retire, Destroy))
+
+
 SCENARIOS = (
     Scenario("generate", _generate, touches=(kit.APPLIANCE, "backup-1")),
     Scenario("activate", _generation(Activate, "sspin.E.1")),
@@ -137,4 +161,9 @@ SCENARIOS = (
     Scenario("remove-backup, lost", _remove(lost=True), guarded=True),
     Scenario("restore", _restore, "spare", guarded=True, touches=("backup-1", "spare")),
     Scenario("drill", _drill, guarded=True, touches=("backup-1", "scratch")),
+    Scenario("enroll-clone", _enroll_clone, guarded=True, every=4, touches=("backup-1", "spare")),
+    Scenario("update-clone", _update_clone, cloned=True, every=6, touches=("backup-1", "spare")),
+    Scenario("remove-clone", _remove_clone(lost=False), cloned=True, every=3),
+    Scenario("remove-clone, lost", _remove_clone(lost=True), cloned=True, every=2),
+    Scenario("destroy, with a clone", _destroy_on_a_clone, cloned=True, every=4),
 )

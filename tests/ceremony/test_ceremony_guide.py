@@ -23,7 +23,7 @@ MODULE = "/usr/lib/softhsm/libsofthsm2.so"
 FOLDER, STICK = "/srv/kagimori", "/media/stick"
 PASSPHRASE = "correct horse battery staple"
 PEOPLE = ("officer-1", "officer-2", "officer-4", "oversight-1", "oversight-1-new")
-TOKENS = ("kagimori-1", "backup-1", "scratch", "kagimori-2")
+TOKENS = ("kagimori-1", "backup-1", "scratch", "kagimori-2", "kagimori-b")
 KILLED_AT = (8, 9)  # lines of the journal: a key and its copy are made, and not yet named
 SERIAL = re.compile(r"^\| `(?P<label>[\w-]+)` \| `(?P<serial>[0-9a-f]{16})` \|", re.MULTILINE)
 
@@ -100,7 +100,8 @@ def test_the_life_that_the_guide_leads_is_the_one_it_tells(read: tuple[Reader, d
     reading, _ = read
     anchor = papers.load_plan(reading.stage.ledger / "pending/carried-out/000001.1/000001.plan.json").digest
     state = chain.verify(files.read(reading.stage.ledger), anchor)
-    assert state.sequence == 19
+    assert state.sequence == 20
+    assert [(clone.label, clone.log_name) for clone in state.clones.values()] == [("kagimori-b", "osaka")]
     assert state.token_label == "kagimori-2"
     assert {str(generation): str(key.state) for generation, key in state.keys.items()} == {
         **{f"{domain}.1": "active" for domain in ("common", "spin", *(f"sspin.{sector}" for sector in "ABEFG"))},

@@ -8,7 +8,7 @@ import ceremonykit as kit
 import livingkit
 import pytest
 from ceremonykit import PEOPLE, Done, Stage
-from killkit import Agreed, agree, nothing_waits
+from killkit import Agreed, Stages, agree, nothing_waits
 from livingkit import strange, where
 from scenarios import SCENARIOS, Scenario
 
@@ -20,10 +20,8 @@ from keyceremony.act.journal import Journal
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_killed_anywhere_and_aborted(
-    scenario: Scenario, living_stage: Stage, guarded_stage: Stage, quick_path: Path
-) -> None:
-    agreed = agree(scenario, guarded_stage if scenario.guarded else living_stage, quick_path)
+def test_killed_anywhere_and_aborted(scenario: Scenario, stages: Stages, quick_path: Path) -> None:
+    agreed = agree(scenario, stages.of(scenario), quick_path)
     before = livingkit.objects(agreed.stage, scenario.touches)
     undone = 0
     for broken, place in agreed.killed(quick_path):

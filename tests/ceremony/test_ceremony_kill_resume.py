@@ -8,7 +8,7 @@ from typing import get_args
 import ceremonykit as kit
 import pytest
 from ceremonykit import PEOPLE, Stage
-from killkit import Agreed, agree, nothing_waits
+from killkit import Agreed, Stages, agree, nothing_waits
 from livingkit import strange, where
 from scenarios import SCENARIOS, Scenario
 
@@ -23,10 +23,8 @@ def test_every_action_is_in_a_scenario(living_stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_killed_anywhere_and_resumed(
-    scenario: Scenario, living_stage: Stage, guarded_stage: Stage, quick_path: Path
-) -> None:
-    agreed = agree(scenario, guarded_stage if scenario.guarded else living_stage, quick_path)
+def test_killed_anywhere_and_resumed(scenario: Scenario, stages: Stages, quick_path: Path) -> None:
+    agreed = agree(scenario, stages.of(scenario), quick_path)
     length = len(verify_entries(read(agreed.stage.ledger), agreed.stage.anchor))
     for broken, place in agreed.killed(quick_path):
         told = broken.run("resume", *where(broken))

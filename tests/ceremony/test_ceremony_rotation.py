@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import ledgerkit
 import paperkit
 import pytest
-from ledgerkit import B1
+from ledgerkit import B1, C1, C2
 
 from appliance.ledger.actions import Action, Activate, Restrict, Resume, Retire, Suspend, action_name, subject_of
 from appliance.ledger.fold import LedgerState
+from appliance.numbers.domains import Generation
 from keyceremony.errors import DraftRefused
 from keyceremony.plans.rotation import Rotation, Stage, rotation
 
@@ -44,7 +45,7 @@ def test_a_sector_from_its_first_key_to_its_destruction(book: ledgerkit.Book) ->
         ["retire sspin.B.1"],
         ["destroy sspin.B.1"],
     ]
-    assert [one.stage for one in plans] == list(Stage)
+    assert [one.stage for one in plans] == [Stage.MAKE, Stage.RESTRICT, Stage.RETIRE, Stage.DESTROY]
     assert plans[0].title == "Rotation of sspin.B, plan 1 of 4: new keys"
     assert book.state.keys[next(g for g in book.state.keys if str(g) == "sspin.B.2")].copies == {B1}
     assert states(book.state)["sspin.B.1"] == "destroyed"
@@ -163,3 +164,78 @@ def test_what_has_no_key_cannot_be_rotated(book: ledgerkit.Book, domain: str, me
 
 def ledgerkit_generate(generation: str, parent: str | None) -> list[Action]:
     return [ledgerkit.Generate(generation=generation, parent=parent, backups=(B1,))]
+
+
+# --- with clones ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cloned() -> ledgerkit.Book:
+    """Two backup tokens and two clones."""
+    return ledgerkit.cloned()
+
+
+def test_with_clones_keys_are_made_brought_to_each_and_only_then_activated(cloned: ledgerkit.Book) -> None:
+    plans = [go_on(cloned, "sspin.B") for _ in range(7)]
+    assert [told(one.actions) for one in plans] == [
+        ["generate sspin.B.2"],
+        [f"update-clone {C1}"],
+        [f"update-clone {C2}"],
+        ["activate sspin.B.2"],
+        ["restrict sspin.B.1"],
+        ["retire sspin.B.1"],
+        ["destroy sspin.B.1"],
+    ]
+    assert [one.title for one in plans] == [
+        "Rotation of sspin.B, plan 1 of 7: new keys",
+        "Rotation of sspin.B, plan 2 of 7: bring the new keys to a clone",
+        "Rotation of sspin.B, plan 3 of 7: bring the new keys to a clone",
+        "Rotation of sspin.B, plan 4 of 7: activate the new keys",
+        "Rotation of sspin.B, plan 5 of 7: restrict the old keys",
+        "Rotation of sspin.B, plan 6 of 7: retire the old keys",
+        "Rotation of sspin.B, plan 7 of 7: destroy the old keys",
+    ]
+    record = cloned.state.keys[Generation("sspin.B", 2)]
+    assert (record.clones, states(cloned.state)["sspin.B.1"]) == ({C1, C2}, "destroyed")
+
+
+def test_the_checklist_with_clones(cloned: ledgerkit.Book) -> None:
+    first = go_on(cloned, "sspin.B")
+    assert [(step.status, step.text) for step in first.steps] == [
+        ("this plan", "make sspin.B.2; it does nothing until activated"),
+        ("later", "bring sspin.B.2 to clone-1, clone-2, a plan for each clone that lacks it"),
+        ("later", "activate sspin.B.2; old and new both convert"),
+        ("later", "the hub converts every number it and the sectors keep: sspin.B.1 → sspin.B.2"),
+        ("later", "restrict sspin.B.1: may still be read, never written to"),
+        ("later", "retire sspin.B.1: converts nothing any more"),
+        ("later", "destroy sspin.B.1: gone from every token, for ever"),
+    ]
+    ahead = [[step.status for step in go_on(cloned, "sspin.B").steps][:5] for _ in range(4)]
+    assert ahead == [
+        ["done", "this plan", "later", "later", "later"],
+        ["done", "this plan", "later", "later", "later"],
+        ["done", "done", "this plan", "next: the hub", "later"],
+        ["done", "done", "done", "must be done", "this plan"],
+    ]
+
+
+def test_an_inner_domain_s_keys_come_to_the_clones_together(cloned: ledgerkit.Book) -> None:
+    plans = [told(go_on(cloned, "spin").actions) for _ in range(4)]
+    assert plans[0] == ["generate spin.2", "generate sspin.B.2", "generate sspin.E.2"]
+    assert plans[1:3] == [[f"update-clone {C1}"], [f"update-clone {C2}"]]
+    assert plans[3] == ["activate spin.2", "activate sspin.B.2", "activate sspin.E.2"]
+
+
+def test_a_log_key_rotates_past_the_clones_and_a_tag_key_does_not(cloned: ledgerkit.Book) -> None:
+    assert told(rotation(cloned.state, "log").actions) == ["generate log.2", "activate log.2"]
+    assert rotation(cloned.state, "log").title == "Rotation of log, plan 1 of 4: new keys"
+    assert [told(go_on(cloned, "tag").actions) for _ in range(2)] == [["generate tag.2"], [f"update-clone {C1}"]]
+
+
+def test_a_new_key_without_a_copy_cannot_come_to_a_clone(cloned: ledgerkit.Book) -> None:
+    cloned.add([ledgerkit.Generate(generation="sspin.B.2", parent="spin.1")])
+    with pytest.raises(DraftRefused) as refused:
+        rotation(cloned.state, "sspin.B")
+    assert refused.value.message == (
+        "rotate: clone clone-1 must get sspin.B.2 first, and no backup token has a copy of all of them"
+    )

@@ -227,8 +227,8 @@ def test_a_backup_token_that_is_in_its_safe_is_told_not_guessed(guarded: Stage) 
     assert (unlooked["status"], unlooked["attention"]) == ("unlooked", False)
     assert unlooked["text"] == "not at hand, so nothing can be said of its copies"
     wrong = guarded.run("inventory", "--with", "backup-9", *where(guarded))
-    assert (wrong.code, wrong.message) == (2, "--with backup-9: no backup token of this ledger")
-    assert wrong.hint == "backup tokens: backup-1"
+    assert (wrong.code, wrong.message) == (2, "--with backup-9: no backup token and no clone of this ledger")
+    assert wrong.hint == "backup tokens and clones: backup-1"
 
 
 def test_an_inventory_names_what_a_run_that_was_killed_has_left(guarded: Stage) -> None:

@@ -27,14 +27,17 @@ from appliance.ledger.actions import (
     Destroy,
     Drill,
     EnrollBackup,
+    EnrollClone,
     Found,
     Generate,
     Ratify,
     RemoveBackup,
+    RemoveClone,
     Restore,
     Restrict,
     Retire,
     Suspend,
+    UpdateClone,
 )
 from appliance.ledger.chain import Entry
 from appliance.ledger.policy import KeyRules
@@ -49,7 +52,7 @@ from tests.world import PEOPLE, PROJECT, default_policy, init_token, softhsm
 
 PIN = "27182818"
 APPLIANCE = "kagimori"
-LABELS = (APPLIANCE, "backup-1", "backup-2", "spare", "scratch")
+LABELS = (APPLIANCE, "backup-1", "backup-2", "spare", "scratch", "clone")
 
 
 @dataclass
@@ -207,7 +210,7 @@ def generate(text: str, *backups: str) -> Generate:
 
 
 def lived(life: Life) -> Life:
-    """From genesis to a restored token that signs the log again, fourteen entries."""
+    """From genesis to a restored token that signs the log again, and a clone that came and went: eighteen entries."""
     one, two = life.serials["backup-1"], life.serials["backup-2"]
     life.carry_out(founding(life), title="Genesis of a small life")
     life.carry_out(_enrolled(life, "backup-1", None), title="A backup token")
@@ -238,7 +241,18 @@ def lived(life: Life) -> Life:
     restore = Restore(token_label="spare", token_serial=life.serials["spare"], source=two, lost=("log.2",))
     life.carry_out(restore, title="A new appliance token")
     life.carry_out(generate("log.3"), Activate(generation="log.3"), title="It signs the log again")
+    _clone(life, two)
     return life
+
+
+def _clone(life: Life, source: str) -> None:
+    """A clone with a log of its own, a new key for it, and its end."""
+    serial = life.serials["clone"]
+    enrol = EnrollClone(token_label="clone", token_serial=serial, source=source, log_name="osaka")
+    life.carry_out(enrol, title="An appliance of its own in Osaka")
+    life.carry_out(generate("sspin.B.3", source), title="A new key of B")
+    life.carry_out(UpdateClone(token_serial=serial, source=source), title="Osaka gets it as well")
+    life.carry_out(RemoveClone(token_serial=serial, lost=False), title="Osaka is closed")
 
 
 def _enrolled(life: Life, label: str, source: str | None) -> EnrollBackup:

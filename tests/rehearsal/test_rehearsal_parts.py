@@ -11,7 +11,18 @@ from msgspec.structs import replace as altered
 
 from appliance.ledger import canonical, chain
 from appliance.ledger import plan as plans
-from appliance.ledger.actions import Action, Activate, Drill, EnrollBackup, Generate, RemoveBackup, Restore
+from appliance.ledger.actions import (
+    Action,
+    Activate,
+    Drill,
+    EnrollBackup,
+    EnrollClone,
+    Generate,
+    RemoveBackup,
+    RemoveClone,
+    Restore,
+    UpdateClone,
+)
 from appliance.ledger.book import Book
 from appliance.ledger.roster import Threshold
 from appliance.numbers.domains import Generation
@@ -75,8 +86,14 @@ def test_place_time_title_and_mark_are_the_rehearsals_own() -> None:
             Drill(token_label="new", token_serial="c", source="b"),
             Drill(token_label="REHEARSAL new", token_serial="5", source="1"),
         ),
+        (
+            EnrollClone(token_label="new", token_serial="c", source="b", log_name="osaka"),
+            EnrollClone(token_label="REHEARSAL new", token_serial="5", source="1", log_name="osaka"),
+        ),
+        (UpdateClone(token_serial="c", source="a"), UpdateClone(token_serial="5", source="9")),
+        (RemoveClone(token_serial="c", lost=False), RemoveClone(token_serial="5", lost=False)),
     ],
-    ids=["generate", "enroll with copies", "enroll", "remove", "restore", "drill"],
+    ids=["generate", "enroll with copies", "enroll", "remove", "restore", "drill", "clone", "update", "remove clone"],
 )
 def test_tokens_are_exchanged_and_nothing_else(was: Action, is_now: Action) -> None:
     """Serial numbers stay in order, as a plan demands."""
@@ -147,6 +164,7 @@ def test_every_tampering_with_a_state_is_noticed_by_name(life: Life) -> None:
         "policy of keys": replace(sight, policy=altered(sight.policy, keys=altered(sight.policy.keys, backups=0))),
         f"backup token {life.serials['backup-2']}": replace(sight, backups={}),
         f"drill from {life.serials['backup-2']}": replace(sight, drills=()),
+        "clone c": replace(sight, clones={"c": (15, "osaka")}),
         "current of sspin.B": replace(sight, current={k: v for k, v in sight.current.items() if k != "sspin.B"}),
     }
     for field, value in {
@@ -154,6 +172,7 @@ def test_every_tampering_with_a_state_is_noticed_by_name(life: Life) -> None:
         "parent": None,
         "activated": 99,
         "copies": frozenset(),
+        "clones": frozenset({"c"}),
         "origin": 99,
         "ratified": True,
         "backed_up": False,

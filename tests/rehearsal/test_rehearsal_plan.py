@@ -41,7 +41,7 @@ def test_a_plan_is_tried_and_told_before_and_after(rehearse, life: Life, tmp_pat
     actions = generate("sspin.G.1", backup), Activate(generation="sspin.G.1"), Resume(generation="sspin.E.1")
     paper, done = rehearse(*actions, ChangePolicy(policy=policy))
     assert done.code == 0, done.err
-    assert "What plan 15 would do" in done.out
+    assert "What plan 19 would do" in done.out
     rows = [line.split() for line in done.out.splitlines()]
     assert ["1", "generate", "sspin.G.1", "–", "generated"] in [row[:5] for row in rows]
     assert ["3", "resume", "sspin.E.1", "suspended", "active"] in [row[:5] for row in rows]
@@ -51,7 +51,7 @@ def test_a_plan_is_tried_and_told_before_and_after(rehearse, life: Life, tmp_pat
     assert int(generated[-2]) > 0
     assert " ".join(paper.words[:4]) in done.out
     assert hashlib.sha256(paper.data).hexdigest() in done.out
-    assert (tmp_path / "rehearsal" / "originals" / "000015.plan.json").read_bytes() == paper.data
+    assert (tmp_path / "rehearsal" / "originals" / "000019.plan.json").read_bytes() == paper.data
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_an_expired_plan_is_refused(rehearse, tmp_path: Path) -> None:  # type: 
 def test_a_plan_of_another_head_is_refused(rehearse, life: Life, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     paper = life.draft(Resume(generation="sspin.E.1"))
     paper.path.unlink()
-    stray = tmp_path / "000014.plan.json"
+    stray = tmp_path / "000018.plan.json"
     stray.write_bytes(paper.data.replace(life.state().head.encode(), b"0" * 64))
     done = life.run("rehearse", str(stray), *life.where, "--ledger", str(life.ledger))
     assert done.code == 4

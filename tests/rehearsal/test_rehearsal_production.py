@@ -70,7 +70,7 @@ def test_an_engine_refuses_a_rehearsals_ledger(
 def test_a_rehearsals_entry_does_not_go_on_the_real_ledger(life: Life, replayed: Replayed) -> None:
     """Not even its last one, put in the place of the real ledger's."""
     held, other = life.held(), files.read(replayed.folder / "ledger")
-    last = {name: other[name] for name in (chain.authorization_name(14), chain.outcome_name(14))}
+    last = {name: other[name] for name in (chain.authorization_name(18), chain.outcome_name(18))}
     with pytest.raises(WrongPrevious, match="previous: "):
         chain.verify({**held, **last}, life.anchor)
 

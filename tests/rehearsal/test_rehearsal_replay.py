@@ -13,11 +13,20 @@ from lifekit import Life, Replayed, softhsm
 
 from appliance.ledger import canonical, chain, servicekeys
 from appliance.ledger import certificate as certificates
-from appliance.ledger.actions import AddDomain, ChangePolicy, ChangeRoster, Drill, EnrollBackup, Found, Generate
+from appliance.ledger.actions import (
+    AddDomain,
+    ChangePolicy,
+    ChangeRoster,
+    Drill,
+    EnrollBackup,
+    EnrollClone,
+    Found,
+    Generate,
+)
 from appliance.ledger.roster import decode_certificate
 
-ENTRIES = 14
-NAMES_SOMEBODY = (Found, ChangeRoster, EnrollBackup, Drill)
+ENTRIES = 18
+NAMES_SOMEBODY = (Found, ChangeRoster, EnrollBackup, Drill, EnrollClone)
 
 
 def test_a_replay_comes_to_the_same_states_and_says_so(replayed: Replayed, life: Life) -> None:
@@ -70,7 +79,7 @@ def test_another_program_sees_marked_tokens_only(replayed: Replayed) -> None:
     command = [str(tool), "--module", str(module), "--list-token-slots"]
     shown = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
     labels = re.findall(r"token label\s*: (.*)", shown)
-    wanted = ["kagimori", "backup-1", "backup-2", "scratch", "scratch 2", "spare"]
+    wanted = ["kagimori", "backup-1", "backup-2", "scratch", "scratch 2", "spare", "clone"]
     assert sorted(labels) == sorted(f"REHEARSAL {label}" for label in wanted)
 
 
@@ -111,7 +120,7 @@ def test_actions_that_name_neither_token_nor_person_are_the_same_bytes(replayed:
 
 def test_pins_are_in_files_for_their_owner_alone(replayed: Replayed) -> None:
     pins = list((replayed.folder / "pins").iterdir())
-    assert len(pins) == 2 * 6
+    assert len(pins) == 2 * 7
     assert {stat.S_IMODE(path.stat().st_mode) for path in pins} == {0o400}
     assert stat.S_IMODE(replayed.folder.stat().st_mode) == 0o700
     assert len({path.read_text() for path in pins}) == len(pins)

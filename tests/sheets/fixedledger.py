@@ -23,31 +23,39 @@ from appliance.ledger.actions import (
     Action,
     Activate,
     AddDomain,
+    CensusCitation,
     ChangePolicy,
     ChangeRoster,
     Destroy,
     DomainSpec,
     Drill,
     EnrollBackup,
+    EnrollClone,
     FormatSpec,
     Found,
     Generate,
     Ratify,
     RemoveBackup,
+    RemoveClone,
     Restore,
     Restrict,
     Resume,
     Retire,
     Suspend,
+    UpdateClone,
 )
 from appliance.ledger.annexes import Attempt, Refusal
 from appliance.ledger.attributes import BACKED_UP, COPY, LOG_KEY, NEVER_EXTRACTABLE, RESTORED, TRANSPORT
 from appliance.ledger.book import Book
-from appliance.ledger.keys import Made
+from appliance.ledger.keys import KeyRecord, Made
 from appliance.ledger.outcome import (
     ActionResult,
     BackupEnrolled,
     BackupRemoved,
+    CloneEnrolled,
+    CloneLogKey,
+    CloneRemoved,
+    CloneUpdated,
     CopiedKey,
     Destroyed,
     Drilled,
@@ -79,8 +87,9 @@ TOKENS = {
     "5555666677778888": "vault-2",
     "99990000aaaabbbb": "scratch",
     "ccccddddeeeeffff": "kagimori-2",
+    "c10ec10ec10ec10e": "kagimori-osaka",
 }
-APPLIANCE, VAULT_1, VAULT_2, SCRATCH, NEW = TOKENS
+APPLIANCE, VAULT_1, VAULT_2, SCRATCH, NEW, OSAKA = TOKENS
 TRANSPORT_KEYS = {
     VAULT_1: (
         "MIIBojANBgkqhkiG9w0BAQEFAAOCAY8AMIIBigKCAYEAl4z409t96WwbYUAjSrY7RIJOXI+nE7k/8tr+3zNebSTjswSMh0epwthLcI9X"
@@ -357,7 +366,8 @@ class FixedLedger:
         for action in plan.actions:
             before = {generation: key for generation, key in book.keys.keys.items()}
             effect = book.carry_out(action, Made(b"?" * 16, b"?" * 6))
-            yield _result(action, book, before, effect.after or "")
+            clone = _clone_result(action, book, before)
+            yield clone if clone is not None else _result(action, book, before, effect.after or "")
 
 
 def _certificate(name: str) -> str:
@@ -379,8 +389,44 @@ def _copies(book: Book, serial: str | None, rule: Mapping[str, bool | int | str]
     )
 
 
+def _clone_result(action: Action, book: Book, before: Mapping[Generation, KeyRecord]) -> ActionResult | None:
+    """Of an action on a clone; None: it is another one."""
+    if not isinstance(action, EnrollClone | UpdateClone | RemoveClone):
+        return None
+    serial, marks = action.token_serial, {"value_len": 0, "local": False, "modifiable": True}
+    keys = tuple(
+        CopiedKey(
+            generation=str(generation),
+            key_id=key.key_id.hex(),
+            check_value=key.check_value.hex(),
+            attributes={**RESTORED, **marks},
+            origin=key.origin,
+        )
+        for generation, key in sorted(book.keys.keys.items())
+        if serial in key.clones and serial not in before[generation].clones
+    )
+    if isinstance(action, EnrollClone):
+        return CloneEnrolled(token=facts(serial), keys=keys, log_key=_clone_log_key(action))
+    if isinstance(action, UpdateClone):
+        return CloneUpdated(serial=serial, keys=keys)
+    held = [key.key_id.hex() for _, key in sorted(before.items()) if serial in key.clones]
+    own = book.state.clones[serial].log_key_id.hex()
+    return CloneRemoved(serial=serial, removed=() if action.lost else (*held, own))
+
+
+def _clone_log_key(action: EnrollClone) -> CloneLogKey:
+    public = log_public_key(action.token_label)
+    label = {"label": f"log {action.log_name}"}
+    return CloneLogKey(
+        key_id=fixed_id(f"log {action.token_label}"),
+        check_value=log_check_value(public).hex(),
+        public_key=encode_log_key(public),
+        attributes={**LOG_KEY, "key_gen_mechanism": "ec_edwards_key_pair_gen", "modifiable": True, **label},
+    )
+
+
 def _result(  # noqa: PLR0911 (one for each kind of action)
-    action: Action, book: Book, before: Mapping[Generation, object], after: str
+    action: Action, book: Book, before: Mapping[Generation, KeyRecord], after: str
 ) -> ActionResult:
     match action:
         case Generate() if Generation.parse(action.generation).domain == LOG:
@@ -404,7 +450,8 @@ def _result(  # noqa: PLR0911 (one for each kind of action)
                 },
             )
         case Destroy():
-            held = before[Generation.parse(action.generation)].copies  # type: ignore[attr-defined]
+            was = before[Generation.parse(action.generation)]
+            held = was.copies | was.clones
             return Destroyed(generation=action.generation, absent_from=(book.token.serial, *sorted(held)))
         case ChangeRoster() | ChangePolicy() | AddDomain():
             subject = action.domain.name if isinstance(action, AddDomain) else type(action).__name__[6:].lower()
@@ -517,6 +564,30 @@ def given_up() -> FixedLedger:
     made.add(made.plan("写しのない鍵", Generate(generation="sspin.E.2", parent="spin.1")), NEWER)
     action = Restore(token_label="kagimori-2", token_serial=NEW, source=VAULT_1, lost=("log.1", "sspin.E.2"))
     made.add(made.plan("装置の復元", action), NEWER)
+    return made
+
+
+@cache
+def cloned() -> FixedLedger:
+    """As far as the second vault; then a clone (entry 5), a rotation that takes it along, and its end."""
+    whole = ledger()
+    made = FixedLedger(dict(whole.files), whole.entries[:4], whole.anchor)
+    census = CensusCitation(digest=fixed_id("census") * 2, counted=1_234_567, left=3)
+    steps: list[tuple[str, Action]] = [
+        (
+            "大阪の装置 (An appliance of its own in Osaka)",
+            EnrollClone(token_label="kagimori-osaka", token_serial=OSAKA, source=VAULT_1, log_name="osaka"),
+        ),
+        ("C 分野の新しい鍵", Generate(generation="sspin.C.2", parent="spin.1", backups=(VAULT_2,))),
+        ("大阪の装置に届ける", UpdateClone(token_serial=OSAKA, source=VAULT_2)),
+        ("C 分野の鍵の更新", Activate(generation="sspin.C.2")),
+        ("旧い鍵の制限", Restrict(generation="sspin.C.1")),
+        ("旧い鍵の廃止 (Retiring the old key of sector C)", Retire(generation="sspin.C.1", census=census)),
+        ("旧い鍵の破棄", Destroy(generation="sspin.C.1")),
+        ("大阪の装置の撤去", RemoveClone(token_serial=OSAKA, lost=False)),
+    ]
+    for title, action in steps:
+        made.add(made.plan(title, action))
     return made
 
 

@@ -41,10 +41,13 @@ SHEETS: dict[str, Callable[[], bytes]] = {
     "script-destroy": lambda: script_of(9),
     "script-roster": lambda: script_of(10),
     "script-restore": lambda: script_of(12),
+    "script-enroll-clone": lambda: script_of(5, ledger=fixedledger.cloned()),
+    "script-retire-census": lambda: script_of(10, ledger=fixedledger.cloned()),
     "minutes-genesis-rehearsal": lambda: minutes_of(1, ledger=fixedledger.rehearsal()),
     "minutes-first-keys": lambda: minutes_of(3),
     "minutes-second-backup": lambda: minutes_of(4),
     "minutes-policy": lambda: minutes_of(5),
     "minutes-roster": lambda: minutes_of(10),
     "minutes-restore": lambda: minutes_of(12),
+    "minutes-enroll-clone": lambda: minutes_of(5, ledger=fixedledger.cloned()),
 }

@@ -10,7 +10,7 @@ from keyceremony.sheets.attributes import AttributeSets
 from keyceremony.sheets.wording import Wording
 
 from . import fixedledger
-from .golden import minutes_of
+from .golden import minutes_of, script_of
 from .reading import Read, read
 
 
@@ -135,6 +135,33 @@ def test_absence_is_told_token_by_token() -> None:
     ]
     assert dict(pairwise(english(13).text))["removed and proven absent"].startswith("none (the token is lost")
     assert len(dict(pairwise(english(14).text))["removed and proven absent"].split("\n")) == 8
+
+
+def test_a_clone_is_told_with_its_keys_its_log_key_and_its_end() -> None:
+    clones = fixedledger.cloned()
+    enrolled = read(minutes_of(5, ["en"], ledger=clones))
+    keys = "common.1 spin.1 sspin.B.1 sspin.C.1 sspin.E.1 tag.1"
+    assert f"copies come from vault-1 (serial {fixedledger.VAULT_1}) keys it gets, sealed {keys}" in enrolled.words
+    assert "keeps the log osaka" in enrolled.words
+    public = fixedledger.log_public_key("kagimori-osaka")[-32:].hex()
+    assert f"key that signs its log, made on it {public}" in enrolled.words
+    assert f"common.1 {fixedledger.fixed_check_value('common.1')}" in enrolled.words
+    assert f"log.1 {fixedledger.fixed_check_value('log.1')}" not in enrolled.words, "never copied"
+    updated = read(minutes_of(7, ["en"], ledger=clones)).words
+    assert "kagimori-osaka (serial c10ec10ec10ec10e)" in updated and "keys it gets, sealed sspin.C.2" in updated
+    destroyed = dict(pairwise(read(minutes_of(11, ["en"], ledger=clones)).text))
+    assert "kagimori-osaka (serial c10ec10ec10ec10e)" in destroyed["proven absent from"].split("\n")
+    removed = dict(pairwise(read(minutes_of(12, ["en"], ledger=clones)).text))
+    assert len(removed["removed and proven absent"].split("\n")) == 7, "six keys and that of its log"
+
+
+def test_what_a_retirement_goes_by_is_on_the_sheets() -> None:
+    told = "1,234,567 numbers counted, 3 of them still under this key. SHA-256 of the census: "
+    for make in (script_of, minutes_of):
+        assert (
+            f"{told}{fixedledger.fixed_id('census') * 2}" in read(make(10, ["en"], ledger=fixedledger.cloned())).words
+        )
+    assert "census of stored numbers none is cited" in english(8).words
 
 
 def test_a_policy_change_is_told_before_and_after() -> None:

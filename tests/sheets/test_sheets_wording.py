@@ -58,9 +58,10 @@ def test_each_kind_of_the_ledger_has_its_word() -> None:
 def test_every_kind_of_action_is_told_before_and_after(language: Language) -> None:
     t = Wording(language)
     told = set()
-    for number, (_, actions) in enumerate(fixedledger.plans(), start=1):
-        sheets = [read(make(number, [language])).words for make in (script_of, minutes_of)]
-        for name in map(action_name, actions):
+    ledgers = (fixedledger.ledger(), fixedledger.cloned())
+    for ledger, entry in [(one, entry) for one in ledgers for entry in one.entries]:
+        sheets = [read(make(entry.sequence, [language], ledger)).words for make in (script_of, minutes_of)]
+        for name in map(action_name, entry.plan.actions):
             told.add(name)
             assert [t(f"action.{name}") in sheet and t(f"meaning.{name}") in sheet for sheet in sheets] == [True, True]
     assert told == {str(kind.__struct_config__.tag) for kind in get_args(Action)}

@@ -10,13 +10,17 @@ from appliance.ledger.actions import (
     AddDomain,
     ChangePolicy,
     ChangeRoster,
+    CloneAction,
     Destroy,
     Drill,
     EnrollBackup,
+    EnrollClone,
     Found,
     Generate,
     RemoveBackup,
+    RemoveClone,
     Restore,
+    UpdateClone,
     subject_of,
 )
 from appliance.ledger.book import Book
@@ -26,8 +30,8 @@ from appliance.ledger.results import content_digest
 from appliance.ledger.roster import encode_certificate
 from appliance.ledger.servicekeys import LOG
 from appliance.ledger.state import LedgerState
-from appliance.numbers.domains import Generation
-from keyceremony.act.work import identity, keys, logkeys, recovery
+from appliance.numbers.domains import DomainTree, Generation
+from keyceremony.act.work import clones, identity, keys, logkeys, recovery
 from keyceremony.act.work.bench import Bench
 from keyceremony.act.work.identity import Identity
 from keyceremony.errors import PlanRefused
@@ -94,21 +98,27 @@ def _one(bench: Bench, number: int, action: Action, state: LedgerState, effects:
     match action:
         case Found():
             raise PlanRefused("found belongs to genesis only")
-        case Generate() if Generation.parse(action.generation).domain == LOG:
-            return logkeys.generate(bench, number, action, state)
         case Generate():
-            return keys.generate(bench, number, action, state, effects.book.keys.tree)
+            return _generate(bench, number, action, state, effects.book.keys.tree)
         case Destroy():
             return keys.destroy(bench, number, action, state)
         case ChangeRoster() | ChangePolicy() | AddDomain():
             return Recorded(subject=subject_of(action), digest=content_digest(action))
         case EnrollBackup() | RemoveBackup() | Restore() | Drill():
-            return _tokens(bench, action, state)
+            return _backups(bench, action, state)
+        case EnrollClone() | UpdateClone() | RemoveClone():
+            return _clones(bench, action, state)
         case _:
             return StateChanged(generation=action.generation, state=effects.after[number])
 
 
-def _tokens(bench: Bench, action: EnrollBackup | RemoveBackup | Restore | Drill, state: LedgerState) -> ActionResult:
+def _generate(bench: Bench, number: int, action: Generate, state: LedgerState, tree: DomainTree) -> ActionResult:
+    if Generation.parse(action.generation).domain == LOG:
+        return logkeys.generate(bench, number, action, state)
+    return keys.generate(bench, number, action, state, tree)
+
+
+def _backups(bench: Bench, action: EnrollBackup | RemoveBackup | Restore | Drill, state: LedgerState) -> ActionResult:
     match action:
         case EnrollBackup():
             return recovery.enroll(bench, action, state)
@@ -118,6 +128,16 @@ def _tokens(bench: Bench, action: EnrollBackup | RemoveBackup | Restore | Drill,
             return recovery.restore(bench, action, state)
         case Drill():
             return recovery.drill(bench, action, state)
+
+
+def _clones(bench: Bench, action: CloneAction, state: LedgerState) -> ActionResult:
+    match action:
+        case EnrollClone():
+            return clones.enroll(bench, action, state)
+        case UpdateClone():
+            return clones.update(bench, action, state)
+        case RemoveClone():
+            return clones.remove(bench, action, state)
 
 
 def _found(bench: Bench, action: Found, progress: Progress) -> Done:

@@ -105,7 +105,7 @@ def _name(bench: Bench, serials: list[str], key_id: bytes, name: str) -> None:
 
 
 def destroy(bench: Bench, number: int, action: Destroy, state: LedgerState) -> Destroyed:
-    """The key and all its copies gone, absence proven on each token.
+    """The key gone from the appliance's token, every backup token and every clone; absence proven on each.
 
     Raises:
         KeyMissing: a token does not hold what it should; nothing was removed from it.
@@ -120,8 +120,8 @@ def destroy(bench: Bench, number: int, action: Destroy, state: LedgerState) -> D
 
 
 def holders(record: KeyRecord, state: LedgerState) -> list[str]:
-    """Serial numbers of the tokens a key is on: the copies first, so that the last to go is the one in use."""
-    return [*sorted(record.copies), state.token_serial]
+    """Serial numbers of the tokens a key is on: the copies first, so that the last to go are those in use."""
+    return [*sorted(record.copies), *sorted(record.clones), state.token_serial]
 
 
 def require_absent(token: Token, key_id: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from appliance.ledger import attributes as rules
 from appliance.ledger.actions import Generate
-from appliance.ledger.outcome import GeneratedPair
+from appliance.ledger.outcome import CloneLogKey, GeneratedPair
 from appliance.ledger.publickey import encode_log_key, log_check_value
 from appliance.ledger.state import LedgerState
 from keyceremony.act.work.bench import STAGING, Bench
@@ -17,20 +17,36 @@ def generate(bench: Bench, number: int, action: Generate, state: LedgerState) ->
         AttributesRefused, SignatureMismatch: the token made something else than it was asked for.
         TokenError: the token refused or is gone.
     """
-    appliance, name = bench.desk.token(state.token_serial), action.generation
-
-    def making(key_id: bytes) -> None:
-        appliance.generate_log_key(key_id, STAGING + name)
-
-    key_id, _ = bench.make(f"{number}.key", state.token_serial, f"key {name}", making)
-    public = appliance.log_public_key(key_id)  # whatever a journal says
-    rules.require_log_key(name, appliance.attributes(key_id))
-    appliance.log_signer(key_id, public)  # signs and is verified
-    bench.do(f"{number}.name", lambda: appliance.relabel(key_id, name))
+    name = action.generation
+    made = make(bench, f"{number}.key", f"{number}.name", state.token_serial, name)
     return GeneratedPair(
         generation=name,
+        key_id=made.key_id,
+        check_value=made.check_value,
+        public_key=made.public_key,
+        attributes=made.attributes,
+    )
+
+
+def make(bench: Bench, step: str, naming: str, serial: str, label: str) -> CloneLogKey:
+    """A new pair on a token: read back, tried, and given its label; ``step`` and ``naming`` are the journal's steps.
+
+    Raises:
+        AttributesRefused, SignatureMismatch, TokenError: as `generate`.
+    """
+    token = bench.desk.token(serial)
+
+    def making(key_id: bytes) -> None:
+        token.generate_log_key(key_id, STAGING + label)
+
+    key_id, _ = bench.make(step, serial, f"key {label}", making)
+    public = token.log_public_key(key_id)  # whatever a journal says
+    rules.require_log_key(label, token.attributes(key_id))
+    token.log_signer(key_id, public)  # signs and is verified
+    bench.do(naming, lambda: token.relabel(key_id, label))
+    return CloneLogKey(
         key_id=key_id.hex(),
         check_value=log_check_value(public).hex(),
         public_key=encode_log_key(public),
-        attributes=appliance.attributes(key_id),
+        attributes=token.attributes(key_id),
     )

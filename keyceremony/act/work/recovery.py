@@ -16,9 +16,7 @@ from keyceremony.act.work.bench import Bench
 from keyceremony.act.work.identity import Identity
 from keyceremony.act.work.keys import require_absent
 from keyceremony.act.work.transfer import (
-    Transport,
-    Way,
-    copy_all,
+    from_backup,
     make_transport,
     require_all,
     require_held,
@@ -36,8 +34,9 @@ def enroll(bench: Bench, action: EnrollBackup, state: LedgerState) -> BackupEnro
     trusted = trust(bench, "1.trusted", state.token_serial, transport)
     copies: tuple[CopiedKey, ...] = ()
     if action.copy_from is not None:
-        copies = _from_backup(bench, action.copy_from, transport, state, sealed=False)
-        require_all(bench, serial, copied(state, action.copy_from), sealed=False)
+        held = copied(state, action.copy_from)
+        copies = from_backup(bench, action.copy_from, transport, held, state, sealed=False)
+        require_all(bench, serial, held, sealed=False)
     require_held(bench, transport)
     token = bench.desk.token(serial)
     attributes = token.attributes(transport.key_id)
@@ -58,8 +57,9 @@ def restore(bench: Bench, action: Restore, state: LedgerState) -> Restored:
     """Every key not given up on the new appliance token, sealed; an identity key of its own; backups trusted again."""
     serial = action.token_serial
     transport = make_transport(bench, "1.transport", serial)
-    keys = _from_backup(bench, action.source, transport, state, sealed=True)
-    require_all(bench, serial, copied(state, action.source), sealed=True)
+    held = copied(state, action.source)
+    keys = from_backup(bench, action.source, transport, held, state, sealed=True)
+    require_all(bench, serial, held, sealed=True)
     trusted = {
         backup.serial: trust_again(bench, f"1.trusted.{backup.serial}", serial, backup).hex()
         for backup in state.backups.values()
@@ -80,7 +80,7 @@ def drill(bench: Bench, action: Drill, state: LedgerState) -> Drilled:
     """
     serial = action.token_serial
     transport = make_transport(bench, "1.transport", serial)
-    keys = _from_backup(bench, action.source, transport, state, sealed=True)
+    keys = from_backup(bench, action.source, transport, copied(state, action.source), state, sealed=True)
     for made in bench.journal.made():
         bench.erase(made.step)
     scratch = bench.desk.token(serial)
@@ -124,17 +124,3 @@ def facts_of(token: Token) -> TokenFacts:
     """A token's facts as the ledger writes them."""
     facts = token.facts
     return TokenFacts(label=facts.label, serial=facts.serial, manufacturer=facts.manufacturer, model=facts.model)
-
-
-def _from_backup(
-    bench: Bench, source: str, transport: Transport, state: LedgerState, *, sealed: bool
-) -> tuple[CopiedKey, ...]:
-    """All copies of a backup token on another one; the trust that this takes ends with it."""
-
-    def copying() -> tuple[CopiedKey, ...]:
-        trusted = trust(bench, "1.source", source, transport)
-        copies = copy_all(bench, Way(source, trusted, transport, sealed), copied(state, source), state)
-        bench.erase("1.source")
-        return copies
-
-    return bench.once("1.copies", tuple[CopiedKey, ...], copying)

@@ -99,6 +99,24 @@ def require_all(bench: Bench, serial: str, keys: Iterable[KeyRecord], *, sealed:
         require_copy(bench.desk.token(serial), str(key.generation), key.key_id, key.check_value, sealed=sealed)
 
 
+def from_backup(
+    bench: Bench, source: str, transport: Transport, keys: Iterable[KeyRecord], state: LedgerState, *, sealed: bool
+) -> tuple[CopiedKey, ...]:
+    """A backup token's copies of keys on another token; the trust that this takes ends with it.
+
+    Raises:
+        KagimoriError: (a subclass) as `trust` and `copy_all`.
+    """
+
+    def copying() -> tuple[CopiedKey, ...]:
+        trusted = trust(bench, "1.source", source, transport)
+        copies = copy_all(bench, Way(source, trusted, transport, sealed), keys, state)
+        bench.erase("1.source")
+        return copies
+
+    return bench.once("1.copies", tuple[CopiedKey, ...], copying)
+
+
 def copy_all(bench: Bench, way: Way, keys: Iterable[KeyRecord], state: LedgerState) -> tuple[CopiedKey, ...]:
     """Each key on the target, verified there (and tried, if it is to convert), under its own name.
 
