@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -18,6 +19,7 @@ from appliance.errors import KagimoriError
 
 LARGEST_FILE = 65_536
 LARGEST_PIN = 255
+MOST_CLONES = 16
 LONGEST_SOCKET_PATH = 107  # sun_path has 108 bytes, the last one zero (unix(7))
 CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"  # systemd.exec(5), CREDENTIALS
 
@@ -26,6 +28,7 @@ Label = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
 CredentialName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")]
 TrustAnchor = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 LogName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}\Z")]
+Processes = Annotated[int, msgspec.Meta(ge=1, le=64)]
 UserId = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 2)]
 
 
@@ -43,11 +46,10 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """A table of the file."""
 
 
-class TokenSection(_Section, frozen=True):
-    """``[token]``: PKCS#11 module, label of the appliance's token, its PIN's file or systemd credential."""
+class _Login(_Section, frozen=True, kw_only=True):
+    """A table that names the PIN of a token: its file, or the systemd credential that it is."""
 
-    module: Path
-    label: Label
+    table: ClassVar[str]
     pin_file: Path | None = None
     pin_credential: CredentialName | None = None
 
@@ -67,11 +69,39 @@ class TokenSection(_Section, frozen=True):
         folder = os.environ.get(CREDENTIALS_DIRECTORY)
         if not folder:
             raise ConfigurationError(
-                f"[token] pin_credential {self.pin_credential}: this process was handed no credentials "
+                f"{self.table} pin_credential {self.pin_credential}: this process was handed no credentials "
                 f"({CREDENTIALS_DIRECTORY} is not set)",
                 f"start it as a systemd service with LoadCredential={self.pin_credential}:PATH, or set pin_file",
             )
         return Path(folder) / str(self.pin_credential)
+
+
+class TokenSection(_Login, frozen=True, kw_only=True):
+    """``[token]``: PKCS#11 module, label of the appliance's token, its PIN's file or systemd credential."""
+
+    table: ClassVar[str] = "[token]"
+    module: Path
+    label: Label
+
+
+class CloneSection(_Login, frozen=True, kw_only=True):
+    """``[[clone]]``: a further token that holds copies of the keys; what is left out is as for ``[token]``."""
+
+    table: ClassVar[str] = "[[clone]]"
+    label: Label
+    module: Path | None = None
+    processes: Processes | None = None
+
+
+@dataclass(frozen=True)
+class EngineToken:
+    """A token that engines work with. ``number``: 0 is ``[token]``, from 1 on the ``[[clone]]`` tables in order."""
+
+    number: int
+    module: Path
+    label: str
+    login: TokenSection | CloneSection
+    processes: int
 
 
 class LedgerSection(_Section, frozen=True):
@@ -96,9 +126,9 @@ class AuditSection(_Section, frozen=True):
 
 
 class EngineSection(_Section, frozen=True):
-    """``[engine]``: number of engine processes, and seconds after which a silent one is given up."""
+    """``[engine]``: number of engine processes of each token, and seconds after which a silent one is given up."""
 
-    processes: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    processes: Processes = 1
     deadline_seconds: Annotated[float, msgspec.Meta(ge=0.1, le=600)] = 5.0
 
 
@@ -112,19 +142,33 @@ class SocketSection(_Section, frozen=True):
 
 
 class Configuration(_Section, frozen=True):
-    """The whole file. ``sockets`` are its ``[[socket]]`` tables."""
+    """The whole file. ``sockets`` are its ``[[socket]]`` tables, ``clones`` its ``[[clone]]`` tables."""
 
     token: TokenSection
     ledger: LedgerSection
     state: StateSection
     audit: AuditSection
     engine: EngineSection = EngineSection()
+    clones: Annotated[tuple[CloneSection, ...], msgspec.Meta(max_length=MOST_CLONES)] = msgspec.field(
+        default=(), name="clone"
+    )
     sockets: tuple[SocketSection, ...] = msgspec.field(default=(), name="socket")
 
     @property
     def origin(self) -> str:
         """The log's name in its checkpoints (C2SP tlog-checkpoint, origin line)."""
         return f"kagimori/log/{self.ledger.trust_anchor[:16]}/{self.audit.name}"
+
+    @property
+    def tokens(self) -> tuple[EngineToken, ...]:
+        """``[token]``, then the ``[[clone]]`` tables, with what they leave out filled in."""
+        module, processes = self.token.module, self.engine.processes
+        own = EngineToken(0, module, self.token.label, self.token, processes)
+        clones = (
+            EngineToken(number, clone.module or module, clone.label, clone, clone.processes or processes)
+            for number, clone in enumerate(self.clones, 1)
+        )
+        return (own, *clones)
 
 
 def load(path: Path) -> Configuration:
@@ -141,6 +185,7 @@ def load(path: Path) -> Configuration:
         raise ConfigurationError(f"{path}: {_in_toml_words(error)}", "docs/configuration.md lists every key") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: not TOML ({error})", "correct the line it names") from None
+    _check_labels(path, configuration)
     _check_sockets(path, configuration.sockets)
     return configuration
 
@@ -224,6 +269,14 @@ def _in_toml_words(error: msgspec.ValidationError) -> str:
     """``Expected `int` - at `$.engine.processes``` becomes ``[engine.processes] Expected `int```."""
     text, separator, place = str(error).rpartition(" - at `$.")
     return f"[{place.rstrip('`')}] {text}" if separator else str(error)
+
+
+def _check_labels(path: Path, configuration: Configuration) -> None:
+    labels = [token.label for token in configuration.tokens]
+    if twice := next((label for label in labels if labels.count(label) > 1), None):
+        raise ConfigurationError(
+            f"{path}: [clone.label] {twice} is there twice", "one table for each token; processes says how many engines"
+        )
 
 
 def _check_sockets(path: Path, sockets: tuple[SocketSection, ...]) -> None:

@@ -46,6 +46,7 @@ class Checkpointer:
         self._audit = audit
         self._lanes = lanes
         self._origin = origin
+        self._log_name = origin.rpartition("/")[2]
         self._state = state
         self._lock = asyncio.Lock()
         self._wanted = asyncio.Event()
@@ -111,7 +112,7 @@ class Checkpointer:
 
     def _key(self) -> VerifierKey:
         """The log key that signs now; the signature just made must be by it."""
-        record = servicekeys.current_log(self._state())
+        record = servicekeys.current_log(self._state(), self._log_name)
         if record is None:
             raise Problem("token_unavailable", "The ledger has no active log key.")
         return checkpoints.key(self._origin, servicekeys.raw_of(record.public_key))

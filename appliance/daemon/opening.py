@@ -59,7 +59,7 @@ def read_ledger(config: Configuration) -> Sequence[Entry]:
     return chain.verify_entries(files.read(config.ledger.directory), config.ledger.trust_anchor)
 
 
-def vouch(audit: AuditLog, entries: Sequence[Entry], origin: str) -> Checkpoint | None:
+def vouch(audit: AuditLog, entries: Sequence[Entry], config: Configuration) -> Checkpoint | None:
     """The log's newest checkpoint, if a log key of the ledger signed it and the log recorded this ledger.
 
     Raises:
@@ -71,7 +71,8 @@ def vouch(audit: AuditLog, entries: Sequence[Entry], origin: str) -> Checkpoint 
         rollback.require_not_behind(rollback.Seen(sequence=sequence, head=head), entries)
     if audit.checkpoint is None:
         return None
-    known = servicekeys.log_keys(entries[-1].state).values()
+    origin, log_name = config.origin, config.audit.name
+    known = servicekeys.log_keys(entries[-1].state, log_name).values()
     keys = [checkpoints.key(origin, public) for public in known]
     try:
         return checkpoints.verify(audit.checkpoint, keys, origin).checkpoint

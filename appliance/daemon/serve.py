@@ -12,6 +12,7 @@ import contextlib
 import os
 import resource
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -32,7 +33,10 @@ from appliance.daemon.service import Books, Service, Stopped, version
 from appliance.daemon.sockets import Listener
 from appliance.daemon.upkeep import Upkeep
 from appliance.daemon.wire import Server
-from appliance.engine.link import Link, Work
+from appliance.engine.frames import Failed
+from appliance.engine.link import EngineFailed, Link, Work
+from appliance.engine.places import LeftOut, Places
+from appliance.engine.supervisor import TokenEvents
 from appliance.errors import KagimoriError
 from appliance.ledger.chain import Entry
 from appliance.ledger.errors import LedgerError
@@ -40,6 +44,7 @@ from appliance.ledger.errors import LedgerError
 GRACE_SECONDS = 10.0
 STREAM_GRACE_SECONDS = 8.0
 ENGINE_GRACE_SECONDS = 3.0
+SWITCH_SECONDS = 0.0005  # the log's and the index's threads may keep requests waiting so long, not 5 ms
 
 
 async def serve(config_path: Path) -> None:
@@ -49,6 +54,7 @@ async def serve(config_path: Path) -> None:
         KagimoriError: it could not start, or could not go on; what had begun is undone.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # people's numbers pass through its memory
+    sys.setswitchinterval(SWITCH_SECONDS)
     asyncio.get_running_loop().set_exception_handler(_report)
     config = configuration.load(config_path)
     if not config.sockets:
@@ -99,11 +105,12 @@ class _Daemon:
 
     async def _run_on(self, audit_log: AuditLog) -> None:
         entries, refused = await asyncio.to_thread(self._read_ledger)
-        signed = opening.vouch(audit_log, entries, self._config.origin) if entries else None
+        signed = opening.vouch(audit_log, entries, self._config) if entries else None
         index = await asyncio.to_thread(opening.open_index, self._config, audit_log)
         tally = await asyncio.to_thread(Tally.open, audit_log.directory, audit_log.size, audit_log.read)
         audit = GroupCommit(audit_log, on_written=opening.feeding(index))
         service = Service(self._config, Books(audit_log, index, tally, _began(audit_log)), audit, self._launch)
+        service.supervisor.use(*self._tokens())
         service.checkpointer.adopt(signed)
         upkeep = self._upkeep(service, index, tally)
         with _signals(service):
@@ -138,8 +145,21 @@ class _Daemon:
         days = self._config.audit.retention_days
         return Upkeep(service.audit_log, index, tally, days, record, damaged)
 
-    async def _launch(self, on_free: Callable[[], None], on_lost: Callable[[Link, list[Work]], None]) -> Link:
-        return await Link.start(self._path, self._config.engine.deadline_seconds, on_free, on_lost)
+    def _tokens(self) -> tuple[tuple[Places, ...], TokenEvents]:
+        """How many engines each token gets, and what the daemon's log is told of them."""
+        places = tuple(Places(token.number, token.label, token.processes) for token in self._config.tokens)
+        return places, TokenEvents(_left_out, lambda label: log.info("token back", token=label))
+
+    async def _launch(
+        self, token: int, on_free: Callable[[], None], on_lost: Callable[[Link, list[Work]], None]
+    ) -> Link:
+        link = await Link.start(self._path, self._config.engine.deadline_seconds, on_free, on_lost, token)
+        wanted, found = self._config.tokens[token].label, link.hello.token.label
+        if found != wanted:
+            link.close()
+            await link.wait_end()
+            raise EngineFailed(_moved(wanted, found))
+        return link
 
     async def _record_first(self, audit: GroupCommit, repaired: int) -> None:
         roles = tuple(section.role for section in self._config.sockets)
@@ -223,6 +243,22 @@ class _Daemon:
             await asyncio.sleep(0.01)
 
 
+def _moved(wanted: str, found: str) -> Failed:
+    """An engine reads the configuration anew, so it may be another one than the daemon's."""
+    message = f"an engine for the token {wanted!r} came up on {found!r}: the configuration has changed"
+    return Failed(reason="configuration", message=message, hint="start the daemon again", exit_code=3)
+
+
+def _left_out(label: str, why: LeftOut) -> None:
+    log.warning(
+        "token left out",
+        token=label,
+        reason=why.failure.reason,
+        why=why.failure.message,
+        until="the next reload" if why.for_good else "it serves again",
+    )
+
+
 def _began(audit_log: AuditLog) -> int:
     """When the oldest record that is there was written, POSIX seconds; now if there is none yet."""
     if audit_log.size < audit_log.first:
@@ -233,10 +269,15 @@ def _began(audit_log: AuditLog) -> int:
 @contextlib.contextmanager
 def _signals(service: Service) -> Iterator[None]:
     loop = asyncio.get_running_loop()
+
+    def reload() -> None:
+        service.supervisor.try_again()
+        service.reload()
+
     handlers = {
         signal.SIGTERM: lambda: service.end("SIGTERM"),
         signal.SIGINT: lambda: service.end("SIGINT"),
-        signal.SIGHUP: service.reload,
+        signal.SIGHUP: reload,
     }
     for number, handler in handlers.items():
         loop.add_signal_handler(number, handler)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import msgspec
 from aiohttp import web
 
 from appliance.daemon.policy import RolePolicy
 from appliance.daemon.service import Service
 from appliance.daemon.wire import json_response
+from appliance.engine import tokens
+from appliance.engine.places import Crew
 
 _encode = msgspec.json.Encoder().encode
 
@@ -69,18 +73,45 @@ def status(service: Service, role: str) -> web.Response:
                 "reason": reason,
                 "role": role,
                 "version": service.version,
-                "ledger": {"sequence": state.sequence, "head": state.head, "rehearsal": state.rehearsal},
-                "token": {"label": state.token_label, "serial": state.token_serial},
+                "ledger": {
+                    "sequence": state.sequence,
+                    "head": state.head,
+                    "anchor": state.anchor,
+                    "rehearsal": state.rehearsal,
+                },
+                "token": _named(service, service.config.token.label),
                 "engines": {
-                    "wanted": service.config.engine.processes,
+                    "wanted": sum(token.processes for token in service.config.tokens),
                     "serving": [
-                        {"pid": link.hello.pid, "numbers": link.answered} for link in service.supervisor.serving
+                        {"pid": link.hello.pid, "numbers": link.answered, "token": link.hello.token.label}
+                        for link in service.supervisor.serving
                     ],
                 },
+                "tokens": [_token(service, crew) for crew in service.supervisor.crews],
                 "audit": _audit(service),
             }
         )
     )
+
+
+def _named(service: Service, label: str) -> dict[str, object]:
+    return {"label": label, "serial": tokens.serial_of(service.in_force.state, label)}
+
+
+def _token(service: Service, crew: Crew) -> dict[str, object]:
+    """One token: how many engines it should have and has, and why it is left out, if it is."""
+    out = crew.left_out
+    left_out = out and {
+        "since": datetime.fromtimestamp(int(out.since), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "reason": out.failure.reason,
+        "for_good": out.for_good,
+    }
+    return {
+        **_named(service, crew.places.label),
+        "wanted": crew.places.processes,
+        "serving": sum(not link.closing for link in crew.links),
+        "left_out": left_out,
+    }
 
 
 def _audit(service: Service) -> dict[str, object]:

@@ -98,7 +98,7 @@ class Witnesses:
 
     def _own(self, note: Note) -> tuple[Signature, ...]:
         """The log's own signature that came with it, if it is one of the ledger's log keys'."""
-        known = servicekeys.log_keys(self._state()).values()
+        known = servicekeys.log_keys(self._state(), self._origin.rpartition("/")[2]).values()
         keys = [checkpoints.key(self._origin, raw) for raw in known]
         try:
             signer = notes.verify(note, keys)

@@ -13,6 +13,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="appliance.engine", description="Started by `appliance serve`.")
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--token", type=int, default=0)
     return parser.parse_args()
 
 
@@ -21,4 +22,4 @@ if __name__ == "__main__":
     arguments = _arguments()
     from appliance.engine.process import main  # after hardening: this loads the token module's library
 
-    sys.exit(main(arguments.config, arguments.fd))
+    sys.exit(main(arguments.config, arguments.fd, arguments.token))

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 
 from appliance.engine.envelope import Frame, FrameError, Kind, pack
+from appliance.numbers.newlines import count_lines
 
 CONVERT_HEAD = struct.Struct("!BBIH")
 ANSWER_HEAD = struct.Struct("!IIII")
@@ -85,11 +86,15 @@ class TokenFact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The engine has verified the ledger, logged in and checked every key; it serves from now on."""
+    """The engine has verified the ledger, logged in and checked every key; it serves from now on.
+
+    ``signs``: its token has the key that signs the log's checkpoints.
+    """
 
     pid: int
     sequence: int
     head: str
+    signs: bool
     token: TokenFact
     generations: tuple[GenerationFact, ...]
 
@@ -115,13 +120,13 @@ def pack_convert(request: int, source: str, target: str, count: int, lines: byte
     """A CONVERT frame. ``lines``: ``count`` lines, each ended by a newline; ``order``: at most `MAX_ORDER_BYTES`."""
     names = source.encode("ascii"), target.encode("ascii")
     head = CONVERT_HEAD.pack(len(names[0]), len(names[1]), count, len(order))
-    return pack(Kind.CONVERT, request, b"".join((head, *names, order, lines)))
+    return pack(Kind.CONVERT, request, head, *names, order, lines)
 
 
 def pack_answer(request: int, answer: Answer) -> bytes:
     """An ANSWER frame."""
     head = ANSWER_HEAD.pack(answer.converted, answer.malformed, answer.unknown, len(answer.tags))
-    return pack(Kind.ANSWER, request, b"".join((head, answer.tags, answer.lines)))
+    return pack(Kind.ANSWER, request, head, answer.tags, answer.lines)
 
 
 def pack_error(request: int, code: str) -> bytes:
@@ -235,5 +240,5 @@ def check_lines(kind: str, lines: bytes, count: int) -> None:
     """
     if not 0 < count <= MAX_LINES:
         raise FrameError(f"frame {kind}: {count} lines; 1 to {MAX_LINES} are allowed")
-    if lines.count(b"\n") != count or not lines.endswith(b"\n"):
+    if count_lines(lines) != count or not lines.endswith(b"\n"):
         raise FrameError(f"frame {kind}: the lines are not as many as it says")

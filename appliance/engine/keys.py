@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from appliance.engine.tokens import Seat
 from appliance.errors import KagimoriError
-from appliance.ledger.fold import KeyRecord, LedgerState
-from appliance.ledger.servicekeys import LOG, SERVICE, TAG
+from appliance.ledger.fold import LedgerState
+from appliance.ledger.servicekeys import LOG, TAG, current_log, current_tag
 from appliance.ledger.states import READABLE, KeyState
 from appliance.numbers.domains import Generation
 from appliance.numbers.ff1 import EncryptBlocks
@@ -28,43 +29,47 @@ class ServiceKeyMissing(KagimoriError):
 
 @dataclass(frozen=True)
 class OpenKeys:
-    """``blocks``: AES of each readable key, of domains and of ``tag``; ``sign``: Ed25519 of the current log key."""
+    """``blocks``: AES of each readable key, of domains and of ``tag``; ``sign``: Ed25519 of the log's key.
+
+    ``sign``: None if that key is not on this token. ``log``: its generation, None also for a clone's own.
+    """
 
     blocks: Mapping[Generation, EncryptBlocks]
-    log: Generation
-    sign: Callable[[bytes], bytes]
+    log: Generation | None
+    sign: Callable[[bytes], bytes] | None
 
     def __contains__(self, generation: Generation) -> bool:
         return generation in self.blocks or generation == self.log
 
 
-def require_service_keys(state: LedgerState) -> None:
-    """Refuse a ledger without a log key or a tag key in use.
+def require_service_keys(state: LedgerState, log_name: str) -> None:
+    """Refuse a ledger without a key in use that signs the log ``log_name``, or without a tag key in use.
 
     Raises:
         ServiceKeyMissing: naming the key and the actions that would make it.
     """
-    for name in SERVICE:
-        _require(state, name)
+    if current_log(state, log_name) is None:
+        raise _missing(state, LOG)
+    if current_tag(state) is None:
+        raise _missing(state, TAG)
 
 
-def open_keys(token: Token, state: LedgerState) -> OpenKeys:
-    """Every readable key, its check value checked, and the current log key, its signature tried.
+def open_keys(token: Token, state: LedgerState, seat: Seat) -> OpenKeys:
+    """Every readable key, its check value checked, and the log's key if this token signs, its signature tried.
 
     Raises:
-        ServiceKeyMissing: the ledger has no log key in use.
         TokenError: a key is missing, there twice, or not the one that the ledger has.
     """
-    log = _require(state, LOG)
     readable = (key for key in state.keys.values() if key.state in READABLE and key.generation.domain != LOG)
     blocks = {key.generation: token.encrypt_blocks(key.key_id, key.check_value) for key in readable}
-    return OpenKeys(blocks, log.generation, token.log_signer(log.key_id, log.public_key).sign)
+    if seat.log is None:
+        return OpenKeys(blocks, None, None)
+    sign = token.log_signer(seat.log.key_id, seat.log.public_key).sign
+    return OpenKeys(blocks, None if seat.clone else seat.log.generation, sign)
 
 
-def _require(state: LedgerState, name: str) -> KeyRecord:
-    if name in state.current:
-        return state.keys[state.current[name]]
-    raise ServiceKeyMissing(
+def _missing(state: LedgerState, name: str) -> ServiceKeyMissing:
+    return ServiceKeyMissing(
         f"the ledger has no active {name} key: {_NEEDED_FOR[name]}", f"keyceremony plan keys {_steps(state, name)}"
     )
 

@@ -95,8 +95,11 @@ class Link(asyncio.Protocol):
         deadline: float,
         on_free: Callable[[], None],
         on_lost: Callable[[Link, list[Work]], None],
+        token: int = 0,
     ) -> Link:
         """Start an engine process and wait until it serves.
+
+        ``token``: which one of the configuration: 0 is ``[token]``, from 1 on the ``[[clone]]`` tables.
 
         Raises:
             EngineFailed: it does not; its own last words if it had any.
@@ -106,7 +109,7 @@ class Link(asyncio.Protocol):
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER)
         with theirs:
-            link._process = await _spawn(config, theirs)
+            link._process = await _spawn(config, theirs, token)
         try:
             await link._loop.create_connection(lambda: link, sock=ours)
             async with asyncio.timeout(START_SECONDS):
@@ -131,8 +134,13 @@ class Link(asyncio.Protocol):
 
     @property
     def load(self) -> int:
-        """Frames in flight."""
-        return len(self._in_flight)
+        """Lines in flight; what has none counts as one."""
+        return sum(max(1, 0 if work is None else work.count) for _, work in self._in_flight)
+
+    @property
+    def signs(self) -> bool:
+        """Whether its token has the key that signs the log's checkpoints."""
+        return self.hello.signs
 
     @property
     def free(self) -> bool:
@@ -260,7 +268,7 @@ class Link(asyncio.Protocol):
         return f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
 
-async def _spawn(config: Path, theirs: socket.socket) -> asyncio.subprocess.Process:
+async def _spawn(config: Path, theirs: socket.socket, token: int) -> asyncio.subprocess.Process:
     """A fresh interpreter (never a fork): the same code as the daemon's, wherever that lies."""
     path = (str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH"))
     return await asyncio.create_subprocess_exec(
@@ -272,6 +280,8 @@ async def _spawn(config: Path, theirs: socket.socket) -> asyncio.subprocess.Proc
         str(config.absolute()),
         "--fd",
         str(theirs.fileno()),
+        "--token",
+        str(token),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         pass_fds=(theirs.fileno(),),

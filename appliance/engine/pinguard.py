@@ -1,8 +1,8 @@
 """A wrong PIN is tried once, ever: tokens lock themselves after a few.
 
-When the token refuses the PIN, a marker in the state directory remembers *which* PIN file it was (its
+When a token refuses the PIN, a marker in the state directory remembers *which* PIN file it was (its
 inode and time of change; nothing about its content, which could be guessed from a hash). As long as the
-file is the same one, no engine tries it again, whoever restarts the daemon however often.
+file is the same one, no engine tries it again on that token, whoever restarts the daemon however often.
 
 A systemd credential is a new file at every start of the service, so there the marker holds its name, and a
 person must remove it.
@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import quote
 
 from appliance.errors import KagimoriError
 
@@ -25,13 +26,17 @@ class PinRefusedBefore(KagimoriError):
     exit_code: ClassVar[int] = 5
 
 
-def check(directory: Path, pin_file: Path, credential: str | None = None) -> None:
+def marker(directory: Path, clone: str | None = None) -> Path:
+    """The marker of a token in the state directory: the ledger's own, or the ``clone`` with this serial number."""
+    return directory / (FILE_NAME if clone is None else f"{FILE_NAME}-{quote(clone, safe='')}")
+
+
+def check(marker: Path, pin_file: Path, credential: str | None = None) -> None:
     """Before the login.
 
     Raises:
         PinRefusedBefore: the marker names this PIN file as it is now, or this credential.
     """
-    marker = directory / FILE_NAME
     try:
         refused = marker.read_text("ascii")
     except (OSError, UnicodeDecodeError):
@@ -45,16 +50,16 @@ def check(directory: Path, pin_file: Path, credential: str | None = None) -> Non
         )
 
 
-def remember(directory: Path, pin_file: Path, credential: str | None = None) -> None:
+def remember(marker: Path, pin_file: Path, credential: str | None = None) -> None:
     """After the token refused the PIN."""
     with contextlib.suppress(OSError):  # the refusal itself is what must be reported
-        (directory / FILE_NAME).write_text(_identity(pin_file, credential), "ascii")
+        marker.write_text(_identity(pin_file, credential), "ascii")
 
 
-def forget(directory: Path) -> None:
+def forget(marker: Path) -> None:
     """After a login that worked."""
     with contextlib.suppress(OSError):
-        (directory / FILE_NAME).unlink(missing_ok=True)
+        marker.unlink(missing_ok=True)
 
 
 def _identity(pin_file: Path, credential: str | None) -> str:

@@ -16,12 +16,13 @@ from pathlib import Path
 
 from appliance import configuration
 from appliance.configuration import Configuration
-from appliance.engine import frames, headmark, keys, pinguard
+from appliance.engine import frames, headmark, keys, pinguard, tokens
 from appliance.engine.answers import Engine, LogKey
 from appliance.engine.converter import Converter
-from appliance.engine.envelope import FrameReader, Kind
+from appliance.engine.envelope import FrameError, FrameReader, Kind
 from appliance.engine.frames import Failed, Hello
 from appliance.engine.keys import OpenKeys
+from appliance.engine.tokens import Seat
 from appliance.errors import KagimoriError
 from appliance.ledger import chain, files
 from appliance.ledger.errors import LedgerError
@@ -41,11 +42,14 @@ _KEY_ERRORS = (
 )
 
 
-def main(config: Path, descriptor: int) -> int:
-    """Run one engine on an inherited socket until the daemon closes it; the exit code."""
+def main(config: Path, descriptor: int, number: int = 0) -> int:
+    """Run one engine on an inherited socket until the daemon closes it; the exit code.
+
+    ``number``: which token of the configuration (`appliance.engine.tokens.seat`).
+    """
     with socket.socket(fileno=descriptor) as connection:
         try:
-            return _run(config, connection)
+            return _run(config, connection, number)
         except KagimoriError as error:
             return _last_words(connection, _failed(error))
         except (BrokenPipeError, ConnectionResetError):  # the daemon is gone, so the engine goes
@@ -54,19 +58,23 @@ def main(config: Path, descriptor: int) -> int:
             return _last_words(connection, _defect(error))
 
 
-def _run(config_path: Path, connection: socket.socket) -> int:
+def _run(config_path: Path, connection: socket.socket, number: int) -> int:
     config = configuration.load(config_path)
     state = load_ledger(config)
-    keys.require_service_keys(state)
-    pin = configuration.read_pin(config.token.pin_path)
-    pinguard.check(config.state.directory, config.token.pin_path, config.token.pin_credential)
-    with _login(config, state, pin) as token:
-        opened = keys.open_keys(token, state)
-        log = LogKey(config.origin, config.state.directory, opened.sign)
+    keys.require_service_keys(state, config.audit.name)
+    seat = tokens.seat(config, state, number)
+    with _login(config, seat) as token:
+        opened = keys.open_keys(token, state, seat)
+        log = LogKey(config.origin, config.state.directory, opened.sign or _never)
         engine = Engine(state, Converter(state, lambda record: opened.blocks[record.generation]), log)
         connection.sendall(frames.pack_record(Kind.HELLO, _hello(state, token, opened)))
-        _serve(connection, engine)
+        _serve(connection, engine, signs=opened.sign is not None)
     return 0
+
+
+def _never(message: bytes) -> bytes:
+    """In place of a log key that is not here."""
+    raise FrameError("frame SIGN: this token does not have the log's key")
 
 
 def load_ledger(config: Configuration) -> LedgerState:
@@ -80,14 +88,18 @@ def load_ledger(config: Configuration) -> LedgerState:
     return entries[-1].state
 
 
-def _login(config: Configuration, state: LedgerState, pin: str) -> Token:
+def _login(config: Configuration, seat: Seat) -> Token:
     """One attempt."""
+    place, login = seat.token, seat.token.login
+    marker = pinguard.marker(config.state.directory, seat.clone.serial if seat.clone else None)
+    pin = configuration.read_pin(login.pin_path)
+    pinguard.check(marker, login.pin_path, login.pin_credential)
     try:
-        token = Token.open(config.token.module, label=config.token.label, serial=state.token_serial, pin=pin)
+        token = Token.open(place.module, label=place.label, serial=seat.serial, pin=pin)
     except token_errors.PinWrong:
-        pinguard.remember(config.state.directory, config.token.pin_path, config.token.pin_credential)
+        pinguard.remember(marker, login.pin_path, login.pin_credential)
         raise
-    pinguard.forget(config.state.directory)
+    pinguard.forget(marker)
     return token
 
 
@@ -97,6 +109,7 @@ def _hello(state: LedgerState, token: Token, opened: OpenKeys) -> Hello:
         pid=os.getpid(),
         sequence=state.sequence,
         head=state.head,
+        signs=opened.sign is not None,
         token=frames.TokenFact(
             label=facts.label, serial=facts.serial, manufacturer=facts.manufacturer, model=facts.model
         ),
@@ -112,10 +125,12 @@ def _hello(state: LedgerState, token: Token, opened: OpenKeys) -> Hello:
     )
 
 
-def _serve(connection: socket.socket, engine: Engine) -> None:
+def _serve(connection: socket.socket, engine: Engine, *, signs: bool) -> None:
     reader = FrameReader()
     while data := connection.recv(RECEIVE_BYTES):
         for frame in reader.feed(data):
+            if frame.kind is Kind.SIGN and not signs:  # refused before the log's mark moves
+                _never(frame.payload)
             connection.sendall(engine.reply(frame))
 
 

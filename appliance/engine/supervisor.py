@@ -1,34 +1,36 @@
 """Keeps engines running: starts them, gives them work, replaces the dead, gives up when that is right.
 
-The engines of one ledger are a `Pool`; a reload starts a new pool and lets the old one finish. Engines
-start one at a time, so that a wrong PIN is tried by one of them only, and what repeating cannot mend (a
-wrong PIN, a refused ledger, a bad configuration, a wrong key) is not repeated: the daemon is told to stop.
-Everything else is: at once the first time, then after pauses that double.
+The engines of one ledger head are a `Pool`, those of one token in it a `Crew`; a reload starts a new pool and lets the
+old one finish. Engines of one token start one at a time, so that a wrong PIN is tried by one of them only. A token that
+drops is left out while another serves, and what its engines were at is done by another; when there is no hope for any
+token, the daemon is told to stop.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
+from appliance.engine.envelope import Kind
 from appliance.engine.frames import Failed
-from appliance.engine.link import EngineFailed, Link, Work, defect
+from appliance.engine.link import EngineFailed, Link, Work
+from appliance.engine.places import LONGEST_PAUSE, Crew, LedgerMoved, LeftOut, Places
 
-FATAL = frozenset({"configuration", "ledger", "pin", "keys"})
-STABLE_SECONDS = 10.0
-LONGEST_PAUSE = 30.0
-MOST_FAILURES = 20
 DOWN_SECONDS = 2.0
+UNAVAILABLE = "token_unavailable"
 
-Launch = Callable[[Callable[[], None], Callable[[Link, list[Work]], None]], Awaitable[Link]]
+Launch = Callable[[int, Callable[[], None], Callable[[Link, list[Work]], None]], Awaitable[Link]]
+"""Starts an engine on the token with this number; what it is called with besides is `Link.start`'s."""
 
 
 class WorkSource(Protocol):
     """Where work comes from (the daemon's lanes)."""
 
-    def take(self) -> Work | None:
-        """The next frame of work, None if there is none."""
+    def take(self, signs: bool) -> Work | None:
+        """The next frame of work, None if there is none; signatures come first, and only if the engine signs."""
 
     def put_back(self, work: Sequence[Work], code: str) -> None:
         """Work that died with its engine: to be tried once more, or refused with the code."""
@@ -53,190 +55,173 @@ class Watcher(Protocol):
         """There is no use in going on."""
 
 
-class LedgerMoved(EngineFailed):
-    """The engine verified another ledger than the daemon: the folder changed between the two."""
+@dataclass(frozen=True)
+class TokenEvents:
+    """Whom to tell of tokens that drop and come back, by their labels."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            Failed(reason="token", message="the ledger changed during the start", hint="start again", exit_code=4)
-        )
-
-
-class GivenUp(EngineFailed):
-    """No engine will be started any more; the watcher has been told why."""
-
-
-def pause(failures: int) -> float:
-    """Seconds before the next start after so many failures in a row: none, then doubling."""
-    return 0.0 if failures == 0 else min(LONGEST_PAUSE, 0.25 * 2 ** (failures - 1))
+    left_out: Callable[[str, LeftOut], None] = lambda label, why: None
+    back: Callable[[str], None] = lambda label: None
 
 
 class Pool:
-    """The engines of one ledger head. ``links`` are those that serve now."""
+    """The engines of one ledger head, on all tokens."""
 
     def __init__(
         self,
         head: str,
-        size: int,
-        launch: Callable[[], Awaitable[Link]],
+        tokens: Sequence[Places],
+        launch: Callable[[int], Awaitable[Link]],
         watcher: Watcher,
-        on_ready: Callable[[], None],
+        events: TokenEvents,
+        ready: Callable[[], None],
     ) -> None:
         self.head = head
-        self.links: list[Link] = []
-        self._on_ready = on_ready
-        self._size = size
-        self._launch = launch
-        self._watcher = watcher
-        self._keepers: list[asyncio.Task[None]] = []
-        self._closing = False
-        self._starting = asyncio.Lock()
-        self._given_up: Failed | None = None
+        self.closing = False
+        self.given_up: Failed | None = None
+        self.ready = ready
+        self.engine_lost = watcher.engine_lost
+        self.engine_regained = watcher.engine_regained
+        self.ledger_moved = watcher.ledger_moved
+        self.left_out = events.left_out
+        self.back = events.back
+        self.crews = tuple(Crew(places, self, partial(launch, places.number)) for places in tokens)
+        self._fatal = watcher.fatal
 
-    async def start(self) -> None:
+    @property
+    def links(self) -> list[Link]:
+        """The engines that serve, or are ending."""
+        return [link for crew in self.crews for link in crew.links]
+
+    async def start(self, order: Sequence[int]) -> None:
         """Start the first engine; the others follow by themselves.
 
+        Args:
+            order: the numbers of the tokens that it may be on, each tried once, until one serves.
+
         Raises:
-            EngineFailed: it does not serve, so no other one was tried.
+            EngineFailed: none serves, and no other one was tried; what the first of them said.
         """
-        first = await self._start_one()
-        self.links.append(first)
-        for number in range(self._size):
-            self._keepers.append(asyncio.create_task(self._keep(first if number == 0 else None)))
-
-    async def _start_one(self) -> Link:
-        async with self._starting:
-            if self._given_up is not None:
-                raise GivenUp(self._given_up)
-            link = await self._launch()
-        if link.hello.head != self.head:
-            link.close()
-            await link.wait_end()
-            raise LedgerMoved
-        return link
-
-    async def _keep(self, link: Link | None) -> None:
-        """One engine's place: fill it, wait until the engine ends, fill it again."""
-        failures = 0
-        lost = False
-        while True:
-            if link is None:
-                try:
-                    link, failures = await self._fill(failures)
-                except GivenUp:
-                    return
-                if lost:
-                    self._watcher.engine_regained(link.hello.pid)
-            why = await link.wait_end()
-            self.links = [other for other in self.links if other is not link]
-            if self._closing:
-                return
-            self._watcher.engine_lost(link.hello.pid, why)
-            lived = asyncio.get_running_loop().time() - link.started
-            failures = 0 if lived >= STABLE_SECONDS else failures
-            link, lost = None, True
-
-    async def _fill(self, failures: int) -> tuple[Link, int]:
-        while True:
-            await asyncio.sleep(pause(failures))
-            failures += 1
+        failures: list[EngineFailed] = []
+        for number in order:
             try:
-                link = await self._start_one()
-            except GivenUp:
-                raise
-            except LedgerMoved:
-                self._watcher.ledger_moved()
+                await self.crews[number].first()
+                break
             except EngineFailed as error:
-                self._judge(error.failure, failures)
-            else:
-                self.links.append(link)
-                self._on_ready()
-                return link, failures
+                failures.append(error)
+                if isinstance(error, LedgerMoved) or error.failure.reason == "ledger":
+                    raise  # it is the same for every token
+        else:
+            raise failures[0]
+        for crew in self.crews:
+            crew.open()
 
-    def _judge(self, failure: Failed, failures: int) -> None:
-        if failure.reason in FATAL:
-            raise self._give_up(failure)
-        if failures >= MOST_FAILURES:
-            raise self._give_up(defect(f"{failures} engines failed one after another; the last: {failure.message}"))
-
-    def _give_up(self, failure: Failed) -> GivenUp:
-        """From now on no engine is started: not for another place of this pool, either."""
-        if self._given_up is None:
-            self._given_up = failure
-            self._watcher.fatal(failure)
-        return GivenUp(failure)
+    def hopeless(self, failure: Failed) -> None:
+        """A token has no hope; with none for any, no engine is started any more, and the watcher is told."""
+        if self.given_up is None and all(crew.hopeless for crew in self.crews):
+            self.given_up = failure
+            self._fatal(failure)
 
     async def close(self, seconds: float) -> None:
         """Let the engines answer what they have and end; kill those that take longer."""
-        self._closing = True
-        for keeper in self._keepers:
-            keeper.cancel()
-        for link in self.links:
+        self.closing = True
+        for crew in self.crews:
+            crew.stop()
+        links = self.links
+        for link in links:
             link.close()
-        ends = [asyncio.create_task(link.wait_end()) for link in self.links]
+        ends = [asyncio.create_task(link.wait_end()) for link in links]
         if ends:
             await asyncio.wait(ends, timeout=seconds)
-            for link in self.links:
+            for link in links:
                 link.kill("the daemon is stopping")
             await asyncio.gather(*ends)
-        await asyncio.gather(*self._keepers, return_exceptions=True)
-        self.links.clear()
+        for crew in self.crews:
+            await crew.stopped()
+            crew.links.clear()
 
 
 class Supervisor:
-    """The daemon's engines. ``launch`` starts one process; all else is decided here."""
+    """The daemon's engines. ``launch`` starts one process; all else is decided here.
+
+    ``down``: no engine has served for a while. ``mute``: none that signs has.
+    """
 
     def __init__(self, processes: int, launch: Launch, lanes: WorkSource, watcher: Watcher) -> None:
-        self._processes = processes
+        self._tokens: tuple[Places, ...] = (Places(0, "", processes),)
+        self._events = TokenEvents()
         self._launch = launch
         self._lanes = lanes
         self._watcher = watcher
-        self._starting = asyncio.Lock()
+        self._starting: dict[int, asyncio.Lock] = {}
         self._pool: Pool | None = None
         self._retiring: dict[Pool, asyncio.Task[None]] = {}
-        self._down: asyncio.TimerHandle | None = None
+        self._overdue: asyncio.TimerHandle | None = None
         self._kicked = False
         self.down = False
+        self.mute = False
+
+    def use(self, tokens: Sequence[Places], events: TokenEvents) -> None:
+        """Work with these tokens, in the order of their numbers, from the next `start` on."""
+        self._tokens = tuple(tokens)
+        self._events = events
 
     async def start(self, head: str, switch: Callable[[], None]) -> None:
         """Serve with engines that verified the ledger with this head; ``switch`` is called at that moment.
 
-        The first call starts; a later one is a reload: if it fails, the engines from before go on.
+        The first call starts, and needs an engine on the first token; a later one is a reload, for which any token
+        will do: if it fails, the engines from before go on.
 
         Raises:
-            EngineFailed: the first engine did not serve.
+            EngineFailed: no first engine served.
         """
-        fresh = Pool(head, self._processes, self._launch_one, self._watcher, self.kick)
-        await fresh.start()
+        events, before = self._events, self._pool
+        fresh = Pool(head, self._tokens, self._launch_one, self._watcher, events, self.kick)
+        if before is not None:
+            for crew, known in zip(fresh.crews, before.crews, strict=True):
+                crew.take_over(known)
+        await fresh.start((0,) if before is None else _order(before))
         switch()
-        before, self._pool = self._pool, fresh
+        self._pool = fresh
         self.kick()
         if before is not None:
             self._retiring[before] = asyncio.create_task(before.close(LONGEST_PAUSE))
             self._retiring[before].add_done_callback(lambda _: self._retiring.pop(before))
 
-    async def _launch_one(self) -> Link:
-        async with self._starting:
-            return await self._launch(self.kick, self._lost)
+    def try_again(self) -> None:
+        """Before a reload: tokens that were left out for good are tried once more, even if the ledger is the same."""
+        for crew in self.crews:
+            crew.try_again()
+
+    async def _launch_one(self, token: int) -> Link:
+        async with self._starting.setdefault(token, asyncio.Lock()):
+            return await self._launch(token, self.kick, self._lost)
 
     def _lost(self, link: Link, orphans: list[Work]) -> None:
         token = link.failure is not None and link.failure.reason == "token"
         if orphans:
-            self._lanes.put_back(orphans, "token_unavailable" if token else "engine_lost")
-        if self._down is None and not self.serving:
-            self._down = asyncio.get_running_loop().call_later(DOWN_SECONDS, self._is_down)
+            self._lanes.put_back(orphans, UNAVAILABLE if token else "engine_lost")
+        if self._overdue is None and not any(link.signs for link in self.serving):
+            self._overdue = asyncio.get_running_loop().call_later(DOWN_SECONDS, self._is_overdue)
         self.kick()
 
-    def _is_down(self) -> None:
-        self._down = None
+    def _is_overdue(self) -> None:
+        self._overdue = None
         self.down = not self.serving
+        self.mute = not any(link.signs for link in self.serving)
         if self.down:
-            self._lanes.refuse_all("token_unavailable")
+            self._lanes.refuse_all(UNAVAILABLE)
+        elif self.mute:
+            self.kick()
 
     @property
     def serving(self) -> list[Link]:
         """The engines that take work now."""
         return [link for link in self._pool.links if not link.closing] if self._pool else []
+
+    @property
+    def crews(self) -> tuple[Crew, ...]:
+        """The tokens, each with its engines."""
+        return self._pool.crews if self._pool else ()
 
     def kick(self) -> None:
         """There is work, or an engine is free: bring them together at the end of this turn of the loop."""
@@ -249,16 +234,29 @@ class Supervisor:
         serving = self.serving
         if serving:
             self.down = False
-        while free := [link for link in serving if link.free]:
-            work = self._lanes.take()
-            if work is None:
+        if any(link.signs for link in serving):
+            self.mute = False
+        while (link := _least_loaded(serving)) is not None:
+            work = self._take(link.signs)
+            if work is not None:
+                link.send(work)
+            elif link.signs:
                 return
-            min(free, key=lambda link: link.load).send(work)
+            else:  # only signatures can be left
+                serving = [other for other in serving if other.signs]
+
+    def _take(self, signs: bool) -> Work | None:
+        """The next work; while no engine signs, signatures are refused, so that nobody waits for one in vain."""
+        while (work := self._lanes.take(signs or self.mute)) is not None:
+            if signs or work.kind is not Kind.SIGN:
+                return work
+            work.refused(UNAVAILABLE)
+        return None
 
     async def close(self, seconds: float) -> None:
         """End all engines, after what they are at."""
-        if self._down is not None:
-            self._down.cancel()
+        if self._overdue is not None:
+            self._overdue.cancel()
         if self._pool is not None:
             await self._pool.close(seconds)
         retiring = dict(self._retiring)
@@ -266,3 +264,12 @@ class Supervisor:
             for link in pool.links:
                 link.kill("the daemon is stopping")
         await asyncio.gather(*retiring.values())
+
+
+def _order(before: Pool) -> list[int]:
+    """In which order tokens are tried at a reload: those that serve go first."""
+    return sorted(range(len(before.crews)), key=lambda number: not before.crews[number].links)
+
+
+def _least_loaded(links: Sequence[Link]) -> Link | None:
+    return min((link for link in links if link.free), key=lambda link: link.load, default=None)

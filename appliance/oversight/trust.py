@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from appliance.ledger import chain
 from appliance.ledger.chain import Entry
-from appliance.ledger.servicekeys import log_keys
+from appliance.ledger.servicekeys import log_keys, log_records
 from appliance.ledger.state import LedgerState
+from appliance.ledger.states import KeyState
 from appliance.numbers.domains import Generation
 from appliance.oversight.errors import CheckpointRefused
 from appliance.tlog import checkpoint as checkpoints
@@ -41,8 +42,19 @@ class Trust:
         return f"kagimori/log/{self.state.anchor[:16]}/"
 
     def keys(self, origin: str) -> dict[VerifierKey, Generation]:
-        """The keys that may have signed the log's checkpoints: every generation that was ever activated."""
-        return {checkpoints.key(origin, public): made for made, public in log_keys(self.state).items()}
+        """The keys that may have signed the log's checkpoints: every generation that was ever activated.
+
+        The log of a clone has the clone's keys, and no other log has them.
+        """
+        known = log_keys(self.state, self._name(origin)).items()
+        return {checkpoints.key(origin, public): made for made, public in known}
+
+    def state_of(self, origin: str, made: Generation) -> KeyState:
+        """The state of one of these keys now."""
+        return log_records(self.state, self._name(origin))[made].state
+
+    def _name(self, origin: str) -> str:
+        return origin.removeprefix(self.origins)
 
     def witnesses(self) -> tuple[VerifierKey, ...]:
         """The keys of everybody who was a witness by any policy of this ledger, the present ones first."""

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from appliance.engine import pinguard
 from appliance.engine.pinguard import PinRefusedBefore
@@ -18,29 +20,47 @@ def pin_file(directory: Path, pin: str = "1111") -> Path:
 
 
 def test_nothing_is_held_against_a_new_pin_file(tmp_path: Path) -> None:
-    pinguard.check(tmp_path, pin_file(tmp_path))
+    pinguard.check(pinguard.marker(tmp_path), pin_file(tmp_path))
 
 
 def test_a_refused_one_is_refused_until_it_changes(tmp_path: Path) -> None:
     path = pin_file(tmp_path)
-    pinguard.remember(tmp_path, path)
+    pinguard.remember(pinguard.marker(tmp_path), path)
     for _ in range(2):
         with pytest.raises(PinRefusedBefore, match="refused this PIN before; it was not tried again") as caught:
-            pinguard.check(tmp_path, path)
+            pinguard.check(pinguard.marker(tmp_path), path)
         assert caught.value.exit_code == 5
         assert str(tmp_path / pinguard.FILE_NAME) in str(caught.value.hint)
     facts = path.stat()
     path.write_text("2222\n", "ascii")
     os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns + 1))
-    pinguard.check(tmp_path, path)
+    pinguard.check(pinguard.marker(tmp_path), path)
+
+
+def test_what_one_token_refused_another_may_take(tmp_path: Path) -> None:
+    path, clone = pin_file(tmp_path), pinguard.marker(tmp_path, "30b6e707d39dfcc7")
+    pinguard.remember(clone, path)
+    pinguard.check(pinguard.marker(tmp_path), path)
+    pinguard.check(pinguard.marker(tmp_path, "30b6e707d39dfcc8"), path)
+    with pytest.raises(PinRefusedBefore, match=f"PIN file {path}: the token refused this PIN before") as caught:
+        pinguard.check(clone, path)
+    assert str(caught.value.hint).endswith(f"remove {tmp_path}/pin-refused-30b6e707d39dfcc7")
+
+
+@given(st.text(min_size=1, max_size=16), st.text(min_size=1, max_size=16))
+def test_every_serial_number_has_a_marker_of_its_own_in_the_folder(one: str, other: str) -> None:
+    folder = Path("/state")
+    markers = {pinguard.marker(folder, one), pinguard.marker(folder, other), pinguard.marker(folder)}
+    assert len(markers) == 2 + (one != other)
+    assert {marker.parent for marker in markers} == {folder}
 
 
 def test_a_login_that_worked_clears_it(tmp_path: Path) -> None:
     path = pin_file(tmp_path)
-    pinguard.remember(tmp_path, path)
-    pinguard.forget(tmp_path)
-    pinguard.check(tmp_path, path)
-    pinguard.forget(tmp_path)
+    pinguard.remember(pinguard.marker(tmp_path), path)
+    pinguard.forget(pinguard.marker(tmp_path))
+    pinguard.check(pinguard.marker(tmp_path), path)
+    pinguard.forget(pinguard.marker(tmp_path))
 
 
 def test_the_marker_says_nothing_about_the_pin(tmp_path: Path) -> None:
@@ -48,7 +68,7 @@ def test_the_marker_says_nothing_about_the_pin(tmp_path: Path) -> None:
     for pin in ("1111", "99999999"):
         path = pin_file(tmp_path, pin)
         os.utime(path, ns=(0, 0))
-        pinguard.remember(tmp_path, path)
+        pinguard.remember(pinguard.marker(tmp_path), path)
         markers.append((tmp_path / pinguard.FILE_NAME).read_text("ascii").split())
     assert [part for part in markers[0][:3]] == [part for part in markers[1][:3]]
     assert all(word.isdigit() for word in markers[0])

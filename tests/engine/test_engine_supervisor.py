@@ -3,159 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, cast
+from typing import cast
 
 import pytest
+from yardkit import HEAD, Job, Yard, failure, play, until
 
-from appliance.engine import supervisor
-from appliance.engine.envelope import Frame, Kind
-from appliance.engine.frames import Failed, Hello, Reason, TokenFact
-from appliance.engine.link import EngineFailed, Link, Work, defect
-from appliance.engine.supervisor import LedgerMoved, Supervisor, pause
-
-HEAD = "1" * 64
-
-
-class Engine:
-    """What the supervisor uses of a Link."""
-
-    def __init__(self, yard: Yard, pid: int) -> None:
-        self._yard = yard
-        token = TokenFact(label="t", serial="s", manufacturer="m", model="m")
-        self.hello = Hello(pid=pid, sequence=1, head=yard.head, token=token, generations=())
-        self.failure: Failed | None = None
-        self.started = asyncio.get_running_loop().time()
-        self.closing = False
-        self.work: list[Work] = []
-        self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-
-    @property
-    def free(self) -> bool:
-        return len(self.work) < 2 and not self.closing
-
-    @property
-    def load(self) -> int:
-        return len(self.work)
-
-    def send(self, work: Work) -> None:
-        self.work.append(work)
-
-    def die(self, why: str = "died of SIGKILL", failure: Failed | None = None) -> None:
-        self.failure, self.closing = failure, True
-        orphans, self.work = self.work, []
-        self._yard.on_lost(cast(Link, self), orphans)
-        self._end.set_result(why)
-
-    def close(self) -> None:
-        self.closing = True
-        if not self.work and not self._end.done():
-            self._end.set_result("ended")
-
-    def finish(self) -> None:
-        self.work.clear()
-        if self.closing:
-            self.close()
-
-    def kill(self, why: str) -> None:
-        if not self._end.done():
-            self._end.set_result(why)
-
-    async def wait_end(self) -> str:
-        return await asyncio.shield(self._end)
-
-
-class Yard:
-    """Starts engines; ``fails`` are what the next starts fail with. It is watcher and source of work, too."""
-
-    def __init__(self) -> None:
-        self.head = HEAD
-        self.engines: list[Engine] = []
-        self.fails: list[Failed] = []
-        self.starting = self.most_starting = self.starts = 0
-        self.waiting: list[Work] = []
-        self.events: list[str] = []
-        self.put_back_codes: list[str] = []
-        self.refused_all: list[str] = []
-        self.failure: Failed | None = None
-        self.on_lost: Callable[[Link, list[Work]], None] = lambda link, work: None
-
-    async def launch(self, on_free: Callable[[], None], on_lost: Callable[[Link, list[Work]], None]) -> Link:
-        self.on_lost = on_lost
-        self.starts += 1
-        self.starting += 1
-        self.most_starting = max(self.most_starting, self.starting)
-        await asyncio.sleep(0.01)
-        self.starting -= 1
-        if self.fails:
-            raise EngineFailed(self.fails.pop(0))
-        self.engines.append(Engine(self, 100 + len(self.engines)))
-        return cast(Link, self.engines[-1])
-
-    def take(self) -> Work | None:
-        return self.waiting.pop(0) if self.waiting else None
-
-    def put_back(self, work: Sequence[Work], code: str) -> None:
-        self.put_back_codes.append(code)
-        self.waiting[:0] = work
-
-    def refuse_all(self, code: str) -> None:
-        self.refused_all.append(code)
-        self.waiting.clear()
-
-    def engine_lost(self, pid: int, why: str) -> None:
-        self.events.append(f"lost {pid}: {why}")
-
-    def engine_regained(self, pid: int) -> None:
-        self.events.append(f"regained {pid}")
-
-    def ledger_moved(self) -> None:
-        self.events.append("ledger moved")
-
-    def fatal(self, failure: Failed) -> None:
-        self.failure = failure
-
-
-class Job:
-    """Work that notes what became of it."""
-
-    kind = Kind.CONVERT
-    count = 1
-
-    def pack(self, request: int) -> bytes:
-        raise AssertionError("no engine here reads")
-
-    def settle(self, frame: Frame) -> None:
-        raise AssertionError("no engine here answers")
-
-    def refused(self, code: str) -> None:
-        raise AssertionError(code)
-
-
-def failure(reason: Reason) -> Failed:
-    return Failed(reason=reason, message=f"because of {reason}", hint=None, exit_code=5)
-
-
-def play(processes: int, game: Callable[[Supervisor, Yard], Coroutine[Any, Any, None]]) -> Yard:
-    yard = Yard()
-
-    async def main() -> None:
-        boss = Supervisor(processes, yard.launch, yard, yard)
-        try:
-            async with asyncio.timeout(20):
-                await game(boss, yard)
-        finally:
-            for engine in yard.engines:
-                engine.finish()
-            await boss.close(1)
-
-    asyncio.run(main())
-    return yard
-
-
-async def until(condition: Callable[[], object]) -> None:
-    while not condition():
-        await asyncio.sleep(0.005)
+from appliance.engine import places, supervisor
+from appliance.engine.frames import Failed, Reason
+from appliance.engine.link import EngineFailed, Work, defect
+from appliance.engine.places import LedgerMoved, pause
+from appliance.engine.supervisor import Supervisor
 
 
 def test_pauses_double_after_one_immediate_restart() -> None:
@@ -207,15 +64,20 @@ def test_a_lost_token_is_tried_again_with_pauses() -> None:
         yard.engines[0].die("the token is gone", failure("token"))
         await until(lambda: len(yard.engines) == 2)
         assert asyncio.get_running_loop().time() - begin >= 0.75
-        await until(lambda: len(yard.events) == 2)
+        await until(lambda: len(yard.events) == 4)
 
     yard = play(1, game)
-    assert yard.events == ["lost 100: the token is gone", "regained 101"]
+    assert yard.events == [
+        "lost 100: the token is gone",
+        "token 0 left out: because of token",
+        "token 0 back",
+        "regained 101",
+    ]
     assert yard.failure is None
 
 
 def test_a_crash_loop_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "pause", lambda failures: 0.0)
+    monkeypatch.setattr(places, "pause", lambda failures: 0.0)
 
     async def game(boss: Supervisor, yard: Yard) -> None:
         await boss.start(HEAD, lambda: None)
@@ -223,7 +85,7 @@ def test_a_crash_loop_ends(monkeypatch: pytest.MonkeyPatch) -> None:
         yard.engines[0].die()
         await until(lambda: yard.failure)
         await asyncio.sleep(0.1)
-        assert yard.starts == 1 + supervisor.MOST_FAILURES
+        assert yard.starts == 1 + places.MOST_FAILURES
 
     failed = play(1, game).failure
     assert failed is not None

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from softhsmkit import PROJECT
 
 from appliance.configuration import (
+    CloneSection,
     Configuration,
     ConfigurationError,
     EngineSection,
@@ -42,6 +43,16 @@ directory = "/var/audit"
 [engine]
 processes = 2
 deadline_seconds = 1.5
+
+[[clone]]
+label = "kagimori-clone"
+pin_credential = "clone-pin"
+
+[[clone]]
+label = "kagimori-clone-2"
+module = "lib/other.so"
+pin_file = "secret/clone-2.pin"
+processes = 4
 
 [[socket]]
 role = "hub"
@@ -73,6 +84,15 @@ def test_whole_file(tmp_path: Path) -> None:
     assert found.state.directory == tmp_path / "state"
     assert found.audit.directory == Path("/var/audit")
     assert found.engine == EngineSection(processes=2, deadline_seconds=1.5)
+    assert found.clones == (
+        CloneSection(label="kagimori-clone", pin_credential="clone-pin"),
+        CloneSection(
+            label="kagimori-clone-2",
+            module=tmp_path / "lib" / "other.so",
+            pin_file=tmp_path / "secret" / "clone-2.pin",
+            processes=4,
+        ),
+    )
     assert found.sockets == (
         SocketSection(role="hub", path=tmp_path / "run" / "hub.sock", group="hub", uids=(0, 991)),
         SocketSection(role="oversight", path=tmp_path / "run" / "oversight.sock"),
@@ -82,6 +102,24 @@ def test_whole_file(tmp_path: Path) -> None:
 def test_least_file(tmp_path: Path) -> None:
     found = load(write(tmp_path, LEAST))
     assert (found.engine.processes, found.engine.deadline_seconds, found.sockets) == (1, 5.0, ())
+    assert [(token.number, token.label, token.processes) for token in found.tokens] == [(0, "kagimori-appliance", 1)]
+
+
+def test_what_a_clone_leaves_out_is_as_for_the_token(tmp_path: Path) -> None:
+    found = load(write(tmp_path, WHOLE))
+    softhsm = Path("/usr/lib/softhsm/libsofthsm2.so")
+    assert [(token.number, token.label, token.module, token.processes) for token in found.tokens] == [
+        (0, "kagimori-appliance", softhsm, 2),
+        (1, "kagimori-clone", softhsm, 2),
+        (2, "kagimori-clone-2", tmp_path / "lib" / "other.so", 4),
+    ]
+    assert [token.login for token in found.tokens] == [found.token, *found.clones]
+
+
+def test_more_clones_than_anybody_has(tmp_path: Path) -> None:
+    tables = "".join(f'[[clone]]\nlabel = "clone-{number}"\npin_file = "pin"\n' for number in range(17))
+    with pytest.raises(ConfigurationError, match=r"\[clone\] Expected `array` of length <= 16"):
+        load(write(tmp_path, LEAST + tables))
 
 
 def test_relative_name_of_the_file_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,6 +146,15 @@ def test_relative_name_of_the_file_itself(tmp_path: Path, monkeypatch: pytest.Mo
         (('role = "hub"', 'role = "Hub"'), r"\[socket\[0\].role\] Expected `str` matching regex"),
         (("uids = [0, 991]", 'uids = ["root"]'), r"\[socket\[0\].uids\[0\]\] Expected `int`, got `str`"),
         (("uids = [0, 991]", "uids = [-1]"), r"\[socket\[0\].uids\[0\]\] Expected `int` >= 0"),
+        (('label = "kagimori-clone"', ""), r"\[clone\[0\]\] Object missing required field `label`"),
+        (
+            ('pin_credential = "clone-pin"', ""),
+            r"\[clone\[0\]\] Expected exactly one of `pin_file` and `pin_credential`",
+        ),
+        (("processes = 4", "processes = 65"), r"\[clone\[1\].processes\] Expected `int` <= 64"),
+        (("processes = 4", "log = 4"), r"\[clone\[1\]\] Object contains unknown field `log`"),
+        (('"kagimori-clone-2"', '"kagimori-clone"'), r"\[clone.label\] kagimori-clone is there twice"),
+        (('"kagimori-clone-2"', '"kagimori-appliance"'), r"\[clone.label\] kagimori-appliance is there twice"),
         (('role = "oversight"', 'role = "hub"'), r"\[socket.role\] hub is there twice"),
         (('"run/oversight.sock"', '"run/hub.sock"'), r"\[socket.path\] .*/run/hub.sock is there twice"),
         (('"run/hub.sock"', f'"{"x" * 200}"'), r"\[socket.path\] .* has more than 107 bytes"),
@@ -157,16 +204,26 @@ def test_not_utf8(tmp_path: Path) -> None:
 def test_page_lists_every_key_and_its_example_loads(tmp_path: Path) -> None:
     page = (PROJECT / "docs" / "configuration.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"^\| `(\[+[a-z]+\]+ [a-z_]+)`", page, re.MULTILINE))
+    tables = {"socket": SocketSection, "clone": CloneSection}
     real = {
-        f"{'[[socket]]' if inner is SocketSection else f'[{field.encode_name}]'} {key.encode_name}"
+        f"{f'[[{name}]]' if name in tables else f'[{name}]'} {key.encode_name}"
         for field in msgspec.structs.fields(Configuration)
-        for inner in (SocketSection if field.encode_name == "socket" else field.type,)
-        for key in msgspec.structs.fields(inner)
+        for name in (field.encode_name,)
+        for key in msgspec.structs.fields(tables.get(name, field.type))
     }
     assert listed == real
     example = page.split("```toml\n")[1].split("```")[0]
     tomllib.loads(example)
     assert load(write(tmp_path, example)).sockets[0].role == "hub"
+
+
+def test_the_pages_examples_with_clones_load(tmp_path: Path) -> None:
+    page = (PROJECT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    whole, clone, appliance = (block.split("```")[0] for block in page.split("```toml\n")[1:])
+    assert [token.processes for token in load(write(tmp_path, whole + clone)).tokens] == [2, 2]
+    shared = whole[whole.index("[ledger]") : whole.index("[audit]")]
+    found = load(write(tmp_path, appliance + shared))
+    assert (found.token.label, found.audit.name) == ("kagimori-clone-2", "second")
 
 
 def pin_file(folder: Path, content: bytes, mode: int = 0o600) -> Path:

@@ -25,12 +25,12 @@ from appliance.oversight.errors import (
     WitnessAlarmed,
     WitnessStateUnusable,
 )
-from appliance.oversight.progress import Show, silent
 from appliance.oversight.source import Source
 from appliance.oversight.trust import Trust
 from appliance.oversight.witness import growth
 from appliance.oversight.witness.keys import WitnessKeys
 from appliance.oversight.witness.state import Head, WitnessState
+from appliance.progress import Show, silent
 from appliance.tlog import merkle
 from appliance.tlog import note as notes
 from appliance.tlog.checkpoint import Checkpoint, Signed
@@ -131,7 +131,7 @@ class Witness:
         """The checkpoint is the log's word, under a ledger that goes on from the one seen."""
         rollback.require_not_behind(Seen(sequence=seen.sequence, head=seen.ledger) if seen else None, trust.entries)
         signed = trusts.verify(offered, trust, seen.origin if seen else None)
-        _require_key_in_use(trust.keys(signed.checkpoint.origin)[signed.key], trust, seen)
+        _require_key_in_use(signed, trust, seen)
         return signed
 
     def _require_not_smaller(self, checkpoint: Checkpoint, seen: Head | None, offered: bytes) -> None:
@@ -183,9 +183,11 @@ class Witness:
         )
 
 
-def _require_key_in_use(made: Generation, trust: Trust, seen: Head | None) -> None:
+def _require_key_in_use(signed: Signed, trust: Trust, seen: Head | None) -> None:
     """The newest head is signed by a key that may still sign, and not by an older one than the head before."""
-    state = trust.state.keys[made].state
+    origin = signed.checkpoint.origin
+    made = trust.keys(origin)[signed.key]
+    state = trust.state_of(origin, made)
     if state not in READABLE:
         raise CheckpointRefused(
             f"the newest checkpoint is signed by {made}, which is {state}", "the log must go on under a key in use"
