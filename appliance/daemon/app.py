@@ -7,6 +7,7 @@ a look into somebody's history, is recorded before it is answered, just like wha
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import cast
 
 from aiohttp import web
@@ -16,13 +17,22 @@ from appliance.daemon.conversion import Conversions
 from appliance.daemon.orders import LONGEST_TEXT, from_text
 from appliance.daemon.policy import RolePolicy
 from appliance.daemon.problems import Problem
-from appliance.daemon.requests import BYTES_PER_NUMBER, JSON_OVERHEAD, Terms, parse_json, parse_query
+from appliance.daemon.requests import (
+    BYTES_PER_NUMBER,
+    JSON_OVERHEAD,
+    TIMEOUT_HEADER,
+    Terms,
+    parse_json,
+    parse_query,
+    parse_timeout,
+)
 from appliance.daemon.service import Service
 from appliance.daemon.sockets import Caller, Listener
 from appliance.daemon.stream import Stream
 from appliance.daemon.wire import Connection, json_response, problem_response, read_some
 
 LARGEST_BODY = 16 << 20
+BODY_SECONDS = 60.0
 CONVERT = "/v1/convert"
 HISTORY = "/v1/history"
 ORDER_HEADER = "Kagimori-Order"
@@ -82,6 +92,12 @@ class Door:
     def _policy(self) -> RolePolicy:
         return self._service.in_force.roles[self._role]
 
+    def _due(self, request: web.BaseRequest) -> float:
+        """The moment after which the request is not given to an engine any more; infinity if it did not say."""
+        if TIMEOUT_HEADER not in request.headers:  # as nearly all
+            return math.inf
+        return self._service.now() + parse_timeout(request.headers.getall(TIMEOUT_HEADER))
+
     async def _check_caller(self, who: Caller) -> None:
         if self._uids is not None and who.uid not in self._uids:
             await self._service.refuse(who, "caller_denied")
@@ -100,9 +116,13 @@ class Door:
                 if query:
                     raise Problem("malformed_request", "query: the JSON form takes everything in the body")
                 limit = JSON_OVERHEAD + LONGEST_TEXT + BYTES_PER_NUMBER * self._policy().rule.values_per_request
-                terms = question = parse_json(await _read_body(request, min(LARGEST_BODY, limit)))
-                order = self._service.orders.digest(from_text(question.order))
-                return await self._conversions.answer(who, question)
+                due, limit = self._due(request), _announced(request, min(LARGEST_BODY, limit))
+                with self._service.room.hold(limit):
+                    terms = question = parse_json(await _read_body(request, limit))
+                    order = self._service.orders.digest(from_text(question.order))
+                    return await self._conversions.answer(who, question, due)
+            if TIMEOUT_HEADER in request.headers:
+                raise Problem("malformed_request", f"{TIMEOUT_HEADER}: not for streams, which may not be half done")
             terms = parse_query(query)
             data = from_text(request.headers.get(ORDER_HEADER))
             order = self._service.orders.digest(data)
@@ -146,10 +166,11 @@ class Door:
             self._service.admit_reading()
             if _media_type(request) != "application/json":
                 raise Problem("unsupported_media_type", "Content-Type must be application/json.")
-            question = history.parse(await _read_body(request, history.LARGEST_BODY))
+            due = self._due(request)
+            question = history.parse(await _read_body(request, _announced(request, history.LARGEST_BODY)))
             source = question.source
             self._conversions.take_from_bucket(1)
-            return json_response(await history.answer(self._service, who, policy, question))
+            return json_response(await history.answer(self._service, who, policy, question, due))
         except Problem as problem:
             await self._service.refuse(who, problem.code, (source, None, None))
             raise
@@ -167,11 +188,33 @@ class Door:
         return await self._service.log_view.get(path)
 
 
-async def _read_body(request: web.BaseRequest, limit: int) -> bytes:
-    """The body, if it is no larger than this role's largest question can be."""
-    if (request.content_length or 0) > limit:
+def _announced(request: web.BaseRequest, limit: int) -> int:
+    """How large the body can be: as it says itself, or ``limit`` if it comes in chunks.
+
+    Raises:
+        Problem: too_many_numbers, larger than this role's largest question can be.
+    """
+    length = request.content_length
+    if length is None:
+        return limit
+    if length > limit:
         raise Problem("too_many_numbers", f"The body is larger than {limit} bytes.")
+    return length
+
+
+async def _read_body(request: web.BaseRequest, limit: int) -> bytes:
+    """The body, if it is no larger than ``limit``, and comes in `BODY_SECONDS`."""
     await _continue(request)
+    if request.content.is_eof():  # all of it is here, as of nearly all requests
+        return await _read_all(request, limit)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _read_all(request, limit)
+    except TimeoutError:
+        raise Problem("malformed_request", f"body: was not there whole within {BODY_SECONDS:g} s") from None
+
+
+async def _read_all(request: web.BaseRequest, limit: int) -> bytes:
     body = b""
     while not request.content.at_eof():
         body += await read_some(request)

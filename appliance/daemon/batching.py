@@ -8,6 +8,7 @@ that whatever killed it does not take its neighbours along twice.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from typing import Generic, NamedTuple, TypeVar
@@ -18,6 +19,7 @@ from appliance.engine.envelope import Frame, Kind
 from appliance.engine.frames import TAG_BYTES, Answer
 
 MOST_LINES = 1_024
+TOO_LATE = "No engine was free for it within its Kagimori-Timeout; nothing was converted."
 Got = TypeVar("Got")
 
 
@@ -29,13 +31,24 @@ class Part(NamedTuple):
 
 
 class Waiter(Generic[Got]):
-    """Somebody who waits for an engine; ``future`` gets what becomes of it; ``tried``: once already."""
+    """Somebody who waits for an engine; ``future`` gets what becomes of it; ``tried``: once already.
 
-    __slots__ = ("future", "tried")
+    ``due``: the moment (the event loop's time) after which it is not given to an engine any more. Once it is given to
+    one, it is done whole.
+    """
 
-    def __init__(self, future: asyncio.Future[Got]) -> None:
+    __slots__ = ("due", "future", "tried")
+
+    def __init__(self, future: asyncio.Future[Got], due: float = math.inf) -> None:
         self.future = future
+        self.due = due
         self.tried = False
+
+    def wanted(self, now: float) -> bool:
+        """Whether somebody still waits for it; whoever waited until it was due is told now."""
+        if self.due <= now and not self.future.done():
+            self.future.set_exception(Problem("deadline_exceeded", TOO_LATE))
+        return not self.future.done()
 
     def answered(self, answer: Got) -> None:
         """The answer."""
@@ -48,32 +61,25 @@ class Waiter(Generic[Got]):
             self.future.set_exception(Problem(code))
 
 
-class Lines(Waiter[Got]):
-    """``lines`` that somebody wants converted, under an ``order`` or (empty) without one."""
+class Request(Waiter[Part]):
+    """A small request that waits: ``lines`` under an ``order`` or (empty) without one; gets its part of an answer."""
 
-    kind = Kind.CONVERT
-    __slots__ = ("count", "lines", "order", "source", "target")
+    __slots__ = ("conversion", "count", "lines")
 
     def __init__(
-        self, source: str, target: str, count: int, lines: bytes, future: asyncio.Future[Got], order: bytes = b""
+        self,
+        source: str,
+        target: str,
+        count: int,
+        lines: bytes,
+        future: asyncio.Future[Part],
+        order: bytes = b"",
+        due: float = math.inf,
     ) -> None:
-        super().__init__(future)
-        self.source = source
-        self.target = target
+        super().__init__(future, due)
+        self.conversion = (source, target, order)  # what requests must have in common to go in one frame
         self.count = count
         self.lines = lines
-        self.order = order
-
-    @property
-    def conversion(self) -> tuple[str, str, bytes]:
-        """What requests must have in common to go in one frame."""
-        return self.source, self.target, self.order
-
-
-class Request(Lines[Part]):
-    """A small request that waits; its future gets its part of the answer."""
-
-    __slots__ = ()
 
 
 class Batch:
@@ -134,16 +140,16 @@ class Waiting:
         else:
             self._conversions.setdefault(request.conversion, deque()).append(request)
 
-    def take(self) -> Batch | None:
+    def take(self, now: float) -> Batch | None:
         """The next batch, at most `MOST_LINES` lines (a single request may not be larger)."""
         while self._again:
             self.requests -= 1
             request = self._again.popleft()
-            if not request.future.done():
+            if request.wanted(now):
                 return Batch([request])
         while self._conversions:
             conversion, queue = next(iter(self._conversions.items()))
-            together = list(self._fill(queue))
+            together = list(self._fill(queue, now))
             if queue:
                 self._conversions.move_to_end(conversion)
             else:
@@ -152,19 +158,31 @@ class Waiting:
                 return Batch(together)
         return None
 
-    def _fill(self, queue: deque[Request]) -> Iterator[Request]:
+    def _fill(self, queue: deque[Request], now: float) -> Iterator[Request]:
         """Requests off the queue as long as they fit; those nobody waits for any more are dropped."""
         room = MOST_LINES
         while queue and queue[0].count <= room:
             self.requests -= 1
             request = queue.popleft()
-            if not request.future.done():
+            if request.wanted(now):
                 room -= request.count
                 yield request
 
+    def drop(self, now: float) -> None:
+        """Take out what nobody waits for any more, or what is late."""
+        for request in self.clear():
+            if request.wanted(now):
+                self.add(request)
+
+    def __iter__(self) -> Iterator[Request]:
+        """Everything that waits."""
+        yield from self._again
+        for queue in self._conversions.values():
+            yield from queue
+
     def clear(self) -> list[Request]:
         """Everything that waits, taken out."""
-        everything = [*self._again, *(request for queue in self._conversions.values() for request in queue)]
+        everything = list(self)
         self._again.clear()
         self._conversions.clear()
         self.requests = 0

@@ -42,8 +42,8 @@ class Conversions:
         self._service = service
         self._role = role
 
-    async def answer(self, who: Caller, question: Question) -> web.Response:
-        """The answer, recorded.
+    async def answer(self, who: Caller, question: Question, due: float = math.inf) -> web.Response:
+        """The answer, recorded. What no engine has begun when it is ``due`` (the event loop's time) is dropped.
 
         Raises:
             Problem: whatever forbids it.
@@ -60,7 +60,7 @@ class Conversions:
             raise Problem("order_required")
         self.take_from_bucket(count)
         with self._service.charges.take(self._role, policy.rule, question.purpose, count, order) as charge:
-            lines, tags = await self._ask(route, count, to_lines(question.numbers), data)
+            lines, tags = await self._ask(route, count, to_lines(question.numbers), data, due)
             results, failed = _results(lines)
             record = _record(who, question, route, count, failed)
             record.order = None if order is None else order.digest
@@ -75,14 +75,15 @@ class Conversions:
             seconds = 60 if math.isinf(wait) else max(1, math.ceil(wait))
             raise Problem("rate_limited", f"This role may go on in {seconds} s.", retry_after=seconds)
 
-    async def _ask(self, route: Route, count: int, lines: bytes, order: bytes) -> tuple[list[str], bytes]:
+    async def _ask(self, route: Route, count: int, lines: bytes, order: bytes, due: float) -> tuple[list[str], bytes]:
         """The answer's lines, and the subject tags of the converted ones.
 
-        A small request goes into the lane for small ones, a large one in frames.
+        A small request goes into the lane for small ones, a large one in parts; once its first one has begun, it is
+        done whole.
         """
         lanes = self._service.lanes
         if count <= MOST_LINES:
-            small = lanes.ask(route.source, route.target, count, lines, order)
+            small = lanes.ask(route.source, route.target, count, lines, order, due)
             self._service.deadlines.watch(small)
             return await small
         every = lines.split(b"\n")[:count]
@@ -90,7 +91,8 @@ class Conversions:
         tags: list[bytes] = []
         for start in range(0, count, MAX_LINES):
             part = every[start : start + MAX_LINES]
-            large = lanes.bulk(route.source, route.target, len(part), b"\n".join(part) + b"\n", order)
+            first = due if start == 0 else math.inf
+            large = lanes.bulk(route.source, route.target, len(part), b"\n".join(part) + b"\n", order, first)
             self._service.deadlines.watch(large)
             answer = await large
             answered += answer.lines.decode("ascii").splitlines()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from appliance.engine.frames import MAX_LINE_BYTES
+from appliance.numbers.newlines import count_lines
 
 FRAME_BYTES = 98_304
 _KEEP = MAX_LINE_BYTES + 1
@@ -50,7 +51,7 @@ class Cutter:
 
     def _few_enough(self, lines: bytes) -> Iterator[tuple[bytes, int]]:
         """Halved until there are not too many lines in a frame."""
-        count = lines.count(b"\n")
+        count = count_lines(lines)
         if count <= self._most:
             yield lines, count
             return

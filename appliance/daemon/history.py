@@ -76,15 +76,15 @@ def parse(body: bytes) -> Question:
     return question
 
 
-async def answer(service: Service, who: Caller, policy: RolePolicy, question: Question) -> bytes:
-    """The answer in JSON, recorded.
+async def answer(service: Service, who: Caller, policy: RolePolicy, question: Question, due: float) -> bytes:
+    """The answer in JSON, recorded. What no engine has begun when it is ``due`` (the event loop's time) is dropped.
 
     Raises:
         Problem: pair_denied, unknown_generation, malformed_number, unknown_number, index_behind and what keeps
             the daemon from converting.
     """
     source = policy.history_source(question.source)
-    asking = service.lanes.tag(source, to_lines((question.number,)))
+    asking = service.lanes.tag(source, to_lines((question.number,)), due)
     service.deadlines.watch(asking)
     tagged = await asking
     if tagged.status:

@@ -1,19 +1,26 @@
-"""Lanes to the engines: the log's signatures first, then small requests and look-ups by turns, bulk frames last.
+"""Lanes to the engines: the log's signatures first, then small requests and look-ups by turns, bulk work last.
 
-A bulk frame has at most 8,192 lines, and an engine has at most two frames in flight; so a small
-request waits behind two bulk frames at most. All lanes are bounded: what does not fit is refused.
+An engine has at most two frames in flight, so a small request waits behind two frames of bulk work at most. At rest
+these have up to 8,192 lines. As long as small requests keep coming, an engine gets one at a time, of half that size.
+All lanes are bounded: what does not fit is refused; and none keeps another waiting for ever.
+
+What was not given to an engine by the time it was due is dropped, without a timer for each request: it is noticed when
+it is taken, or when the lanes are looked through twice a second.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from appliance.daemon.batching import MOST_LINES, Batch, Lines, Part, Request, Waiter, Waiting
+from appliance.daemon.batching import MOST_LINES, Batch, Part, Request, Waiter, Waiting
+from appliance.daemon.cutting import FRAME_BYTES
+from appliance.daemon.pieces import BulkLane, Chunk, Piece
 from appliance.daemon.problems import Problem
-from appliance.engine import frames, singles
+from appliance.engine import singles
 from appliance.engine.envelope import Frame, Kind
 from appliance.engine.frames import CHECKPOINT_REFUSED, MAX_LINE_BYTES, MAX_LINES, MAX_ORDER_BYTES, Answer
 from appliance.engine.link import Work
@@ -22,7 +29,12 @@ from appliance.engine.singles import Tagged
 MOST_REQUESTS = 4_096
 MOST_LOOKUPS = 1_024
 MOST_SIGNATURES = 16
-MOST_FRAMES = 128
+MOST_CHUNKS = 256  # each of 32 streams may have six, so that one more is never too many
+SHARED_FRAMES = 1  # of bulk work in flight for each engine while small requests keep coming
+SMALL_BYTES = FRAME_BYTES // 2
+MOST_BEFORE_BULK = 8  # frames of small requests in a row, before bulk work has its turn
+RECENT_SECONDS = 0.25  # so long after a small request bulk work stays cut small
+LOOK_SECONDS = 0.5
 
 
 class CheckpointRefused(Problem):
@@ -32,20 +44,6 @@ class CheckpointRefused(Problem):
         super().__init__("internal")
 
 
-class Chunk(Lines[Answer]):
-    """Bulk work for an engine: some lines of a stream, or of a large request."""
-
-    __slots__ = ()
-
-    def pack(self, request: int) -> bytes:
-        """Its frame."""
-        return frames.pack_convert(request, self.source, self.target, self.count, self.lines, self.order)
-
-    def settle(self, frame: Frame) -> None:
-        """The engine's answer; raises FrameError if it is none to this question."""
-        self.answered(frames.read_answer(frame, self.count))
-
-
 class Lookup(Waiter[Tagged]):
     """The tags of one number are wanted."""
 
@@ -53,8 +51,8 @@ class Lookup(Waiter[Tagged]):
     count = 0
     __slots__ = ("line", "source")
 
-    def __init__(self, source: str, line: bytes, future: asyncio.Future[Tagged]) -> None:
-        super().__init__(future)
+    def __init__(self, source: str, line: bytes, future: asyncio.Future[Tagged], due: float) -> None:
+        super().__init__(future, due)
         self.source = source
         self.line = line
 
@@ -94,7 +92,7 @@ class Signing(Waiter[bytes]):
             super().refused(code)
 
 
-Single = TypeVar("Single", Chunk, Lookup, Signing)
+Single = TypeVar("Single", Lookup, Signing)
 
 
 class Lanes:
@@ -105,11 +103,17 @@ class Lanes:
         self._signatures: deque[Signing] = deque()
         self._small = Waiting()
         self._lookups: deque[Lookup] = deque()
-        self._bulk: deque[Chunk] = deque()
+        self._bulk = BulkLane()
+        self._before_bulk = 0
         self._lookup_turn = False
+        self._small_seen = -math.inf
+        self._looking: asyncio.TimerHandle | None = None
         self.kick: Callable[[], None] = lambda: None
+        self.engines: Callable[[], int] = lambda: 1
 
-    def ask(self, source: str, target: str, count: int, lines: bytes, order: bytes = b"") -> asyncio.Future[Part]:
+    def ask(
+        self, source: str, target: str, count: int, lines: bytes, order: bytes = b"", due: float = math.inf
+    ) -> asyncio.Future[Part]:
         """A small request, at most `MOST_LINES` lines: a future of its lines and their tags.
 
         Raises:
@@ -119,25 +123,34 @@ class Lanes:
         _require_room(self._small.requests, MOST_REQUESTS)
         _require_carried(order)
         future: asyncio.Future[Part] = self._loop.create_future()
-        self._small.add(Request(source, target, count, lines, future, order))
-        self.kick()
+        self._small.add(Request(source, target, count, lines, future, order, due))
+        self._small_seen = self._loop.time()
+        self._queued(due)
         return future
 
-    def bulk(self, source: str, target: str, count: int, lines: bytes, order: bytes = b"") -> asyncio.Future[Answer]:
-        """A frame of bulk work, at most 8,192 lines: a future of its answer.
+    def _queued(self, due: float) -> None:
+        """Something waits: who gives work to engines is told, and what can be late is looked after."""
+        if due < math.inf and self._looking is None:
+            self._looking = self._loop.call_later(LOOK_SECONDS, self._look)
+        self.kick()
+
+    def bulk(
+        self, source: str, target: str, count: int, lines: bytes, order: bytes = b"", due: float = math.inf
+    ) -> asyncio.Future[Answer]:
+        """Bulk work, at most 8,192 lines: a future of its answer.
 
         Raises:
             Problem: overloaded, order_invalid (at once), or from the future what became of it.
         """
-        assert count <= MAX_LINES  # noqa: S101
-        _require_room(len(self._bulk), MOST_FRAMES)
+        assert 0 < count <= MAX_LINES  # noqa: S101
+        _require_room(len(self._bulk), MOST_CHUNKS)
         _require_carried(order)
         future: asyncio.Future[Answer] = self._loop.create_future()
-        self._bulk.append(Chunk(source, target, count, lines, future, order))
-        self.kick()
+        self._bulk.add(Chunk(source, target, count, lines, future, order, due))
+        self._queued(due)
         return future
 
-    def tag(self, source: str, line: bytes) -> asyncio.Future[Tagged]:
+    def tag(self, source: str, line: bytes, due: float = math.inf) -> asyncio.Future[Tagged]:
         """One number, a line with its newline: a future of its tags, the newest generation of the tag key first.
 
         Raises:
@@ -146,8 +159,9 @@ class Lanes:
         assert len(line) <= MAX_LINE_BYTES + 1  # noqa: S101 -- `requests.to_lines` makes no longer one
         _require_room(len(self._lookups), MOST_LOOKUPS)
         future: asyncio.Future[Tagged] = self._loop.create_future()
-        self._lookups.append(Lookup(source, line, future))
-        self.kick()
+        self._lookups.append(Lookup(source, line, future, due))
+        self._small_seen = self._loop.time()
+        self._queued(due)
         return future
 
     def sign(self, text: str) -> asyncio.Future[bytes]:
@@ -162,16 +176,46 @@ class Lanes:
         self.kick()
         return future
 
-    def take(self) -> Work | None:
-        """The next frame of work."""
-        return _first(self._signatures) or self._by_turns() or _first(self._bulk)
+    def take(self, signs: bool = True) -> Work | None:
+        """The next frame of work for an engine; only one that ``signs`` (has a log key) is asked for a signature."""
+        now = self._loop.time()
+        signing = _first(self._signatures, now) if signs else None
+        return signing or self._unless_bulk_has_its_turn(now) or self._piece(now)
 
-    def _by_turns(self) -> Work | None:
+    def _unless_bulk_has_its_turn(self, now: float) -> Work | None:
+        """Small requests and look-ups; after so many frames of them in a row a piece of the bulk work that waits."""
+        if self._before_bulk >= MOST_BEFORE_BULK and (piece := self._piece(now)):
+            return piece
+        work = self._by_turns(now)
+        self._before_bulk += work is not None and len(self._bulk) > 0
+        return work
+
+    def _by_turns(self, now: float) -> Work | None:
         """A batch of small requests or a look-up, so that neither kind can keep the other waiting."""
         self._lookup_turn = not self._lookup_turn
         if self._lookup_turn:
-            return _first(self._lookups) or self._small.take()
-        return self._small.take() or _first(self._lookups)
+            return _first(self._lookups, now) or self._small.take(now)
+        return self._small.take(now) or _first(self._lookups, now)
+
+    def _piece(self, now: float) -> Piece | None:
+        """The next piece of bulk work; a small one, and few at a time, while small requests keep coming."""
+        if now - self._small_seen < RECENT_SECONDS:
+            piece = self._bulk.take(now, SMALL_BYTES, SHARED_FRAMES * self.engines())
+        else:
+            piece = self._bulk.take(now, FRAME_BYTES, math.inf)
+        if piece is not None:
+            self._before_bulk = 0
+        return piece
+
+    def _look(self) -> None:
+        """Late work is dropped even if no engine takes any."""
+        now = self._loop.time()
+        self._small.drop(now)
+        self._lookups = deque(one for one in self._lookups if one.wanted(now))
+        self._bulk.drop(now)
+        waiting: list[Waiter[Any]] = [*self._small, *self._lookups, *self._bulk]
+        mortal = any(item.due < math.inf for item in waiting)
+        self._looking = self._loop.call_later(LOOK_SECONDS, self._look) if mortal else None
 
     def put_back(self, work: Sequence[Work], code: str) -> None:
         """Work that died with its engine: once more for what was tried once, else refused."""
@@ -179,14 +223,15 @@ class Lanes:
             match item:
                 case Batch():
                     self._try_again(item.requests, code)
-                case Chunk():
-                    _put_back(self._bulk, item, code)
+                case Piece():
+                    self._bulk.put_back(item, code)
                 case Lookup():
                     _put_back(self._lookups, item, code)
                 case Signing():
                     _put_back(self._signatures, item, code)
                 case _:
                     item.refused(code)
+        self._queued(0.0)
 
     def _try_again(self, requests: list[Request], code: str) -> None:
         for request in requests:
@@ -198,10 +243,10 @@ class Lanes:
 
     def refuse_all(self, code: str) -> None:
         """No engine will come soon."""
-        waiting: list[Waiter[Any]] = [*self._signatures, *self._small.clear(), *self._lookups, *self._bulk]
+        waiting: list[Waiter[Any]] = [*self._signatures, *self._small.clear(), *self._lookups, *self._bulk.clear()]
         for item in waiting:
             item.refused(code)
-        for queue in (self._signatures, self._lookups, self._bulk):
+        for queue in (self._signatures, self._lookups):
             queue.clear()
 
 
@@ -215,11 +260,11 @@ def _require_carried(order: bytes) -> None:
         raise Problem("order_invalid")
 
 
-def _first(queue: deque[Single]) -> Single | None:
+def _first(queue: deque[Single], now: float) -> Single | None:
     """The first one that somebody still waits for."""
     while queue:
         item = queue.popleft()
-        if not item.future.done():
+        if item.wanted(now):
             return item
     return None
 

@@ -8,6 +8,8 @@ malformed; so it fails alone and shifts no other.
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Sequence
 from typing import Annotated, TypeVar
 from urllib.parse import parse_qsl
@@ -18,9 +20,12 @@ from appliance.daemon.problems import Problem
 from appliance.engine.frames import MAX_LINE_BYTES, MAX_NAME_BYTES
 
 LONGEST_REFERENCE = 128
+TIMEOUT_HEADER = "Kagimori-Timeout"
+LONGEST_TIMEOUT = 600_000  # milliseconds
 JSON_OVERHEAD = 4_096
 BYTES_PER_NUMBER = 2 * MAX_LINE_BYTES
 _FIELDS = ("source", "target", "purpose", "reference")
+_TIMEOUT = re.compile("[1-9][0-9]{0,5}", re.ASCII)
 _SHORTEST_NUMBER = 6  # what is shorter may stand in a reference by chance
 
 T = TypeVar("T")
@@ -90,6 +95,19 @@ def parse_query(query: str) -> Terms:
         raise Problem("malformed_request", f"query: not URL-encoded fields; {needed} are needed") from None
     check_reference(terms.reference)
     return terms
+
+
+def parse_timeout(values: Sequence[str]) -> float:
+    """Seconds in which an engine must have begun, from what stands in the header `TIMEOUT_HEADER`; infinity without it.
+
+    Raises:
+        Problem: malformed_request.
+    """
+    if not values:
+        return math.inf
+    if len(values) > 1 or not _TIMEOUT.fullmatch(values[0]) or int(values[0]) > LONGEST_TIMEOUT:
+        raise Problem("malformed_request", f"{TIMEOUT_HEADER}: milliseconds, 1 to {LONGEST_TIMEOUT}, once")
+    return int(values[0]) / 1_000
 
 
 def to_lines(numbers: Sequence[str]) -> bytes:

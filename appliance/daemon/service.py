@@ -24,7 +24,7 @@ from appliance.daemon.charges import Charge, Charges
 from appliance.daemon.checkpoints import Checkpointer
 from appliance.daemon.deadlines import Deadlines
 from appliance.daemon.lanes import Lanes
-from appliance.daemon.limits import Bucket
+from appliance.daemon.limits import Bucket, Room
 from appliance.daemon.logview import LogView
 from appliance.daemon.opening import read_ledger
 from appliance.daemon.orders import Orders
@@ -34,12 +34,14 @@ from appliance.daemon.sockets import Caller
 from appliance.daemon.witnesses import Witnesses
 from appliance.engine.frames import Failed
 from appliance.engine.link import EngineFailed
-from appliance.engine.supervisor import Launch, LedgerMoved, Supervisor
+from appliance.engine.places import LedgerMoved
+from appliance.engine.supervisor import Launch, Supervisor
 from appliance.errors import KagimoriError
 from appliance.ledger.actions import action_name, subject_of
 from appliance.ledger.chain import Entry
 
 MOST_STREAMS = 32
+MOST_BODY_BYTES = 32 << 20  # of questions in JSON, all together; parsed and answered, one takes several times as much
 MOST_MOVES = 3
 EXTRA_SECONDS = 5.0  # on top of two engine deadlines: a restart, the disk
 
@@ -82,8 +84,10 @@ class Service:
         self.lanes = Lanes()
         self.supervisor = Supervisor(config.engine.processes, launch, self.lanes, self)
         self.lanes.kick = self.supervisor.kick
+        self.lanes.engines = lambda: len(self.supervisor.serving)
         self.snapshot: Snapshot | None = None
         self.buckets: dict[str, Bucket] = {}
+        self.room = Room(MOST_BODY_BYTES)
         self.stop = asyncio.Event()
         self.reason = "defect"
         self.failure: Failed | None = None
@@ -128,6 +132,10 @@ class Service:
         if self.snapshot is not None and self._overdue():
             return "cosignature_overdue"
         return None if self.supervisor.serving else "token_unavailable"
+
+    def now(self) -> float:
+        """The event loop's time, seconds."""
+        return self._clock()
 
     def admit(self) -> None:
         """Before any conversion.

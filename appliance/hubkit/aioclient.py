@@ -71,18 +71,36 @@ class AsyncClient:
             self._session = None
 
     async def convert(
-        self, source: str, target: str, numbers: Sequence[str], *, purpose: str, reference: str, order: bytes = b""
+        self,
+        source: str,
+        target: str,
+        numbers: Sequence[str],
+        *,
+        purpose: str,
+        reference: str,
+        order: bytes = b"",
+        deadline: float | None = None,
     ) -> Conversion:
         """Convert some numbers; see `appliance.hubkit.client.Client.convert`."""
         asked = wire.listed(numbers)
         body = wire.question(source, target, asked, purpose, reference, order)
-        return wire.answer(await self._ask("POST", wire.CONVERT, body), source, target, len(asked))
+        said = await self._ask("POST", wire.CONVERT, body, deadline)
+        return wire.answer(said, source, target, len(asked))
 
     async def convert_one(
-        self, source: str, target: str, number: str, *, purpose: str, reference: str, order: bytes = b""
+        self,
+        source: str,
+        target: str,
+        number: str,
+        *,
+        purpose: str,
+        reference: str,
+        order: bytes = b"",
+        deadline: float | None = None,
     ) -> str:
         """Convert one number; see `appliance.hubkit.client.Client.convert_one`."""
-        answer = await self.convert(source, target, [number], purpose=purpose, reference=reference, order=order)
+        why = {"purpose": purpose, "reference": reference}
+        answer = await self.convert(source, target, [number], **why, order=order, deadline=deadline)
         result = answer.results[0]
         if isinstance(result, Failed):
             raise NumberRefused(result.code)
@@ -115,11 +133,18 @@ class AsyncClient:
             response.close()
 
     async def history(
-        self, source: str, number: str, *, reference: str, limit: int = 100, before: int | None = None
+        self,
+        source: str,
+        number: str,
+        *,
+        reference: str,
+        limit: int = 100,
+        before: int | None = None,
+        deadline: float | None = None,
     ) -> History:
         """One person's conversions; see `appliance.hubkit.client.Client.history`."""
         body = histories.question(source, number, reference, limit, before)
-        return histories.answer(await self._ask("POST", histories.PATH, body), source)
+        return histories.answer(await self._ask("POST", histories.PATH, body, deadline), source)
 
     async def domains(self) -> Any:
         """The domains, their formats, generations and states (``GET /v1/domains``)."""
@@ -141,11 +166,11 @@ class AsyncClient:
             raise HubkitError("the client is not open", "use it as: async with AsyncClient(path) as client")
         return self._session
 
-    async def _ask(self, method: str, path: str, body: bytes = b"") -> bytes:
-        attempt = 1
+    async def _ask(self, method: str, path: str, body: bytes = b"", deadline: float | None = None) -> bytes:
+        attempt, more = 1, wire.timeout_header(deadline)
         while True:
             try:
-                status, headers, said = await self._once(method, path, body)
+                status, headers, said = await self._once(method, path, body, more)
                 if status == 200:
                     return said
                 raise wire.problem(status, headers, said)
@@ -153,8 +178,10 @@ class AsyncClient:
                 attempt += 1
                 await asyncio.sleep(self._retry.wait_or_raise(error, attempt))
 
-    async def _once(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        headers = {"Content-Type": wire.JSON} if body else {}
+    async def _once(
+        self, method: str, path: str, body: bytes, more: dict[str, str] | None = None
+    ) -> tuple[int, dict[str, str], bytes]:
+        headers = {"Content-Type": wire.JSON, **(more or {})} if body else {}
         timeout = aiohttp.ClientTimeout(total=self._timeout)
         with _translating():
             async with self._open().request(

@@ -44,31 +44,48 @@ class Client:
         self._sock: socket.socket | None = None
 
     def convert(
-        self, source: str, target: str, numbers: Sequence[str], *, purpose: str, reference: str, order: bytes = b""
+        self,
+        source: str,
+        target: str,
+        numbers: Sequence[str],
+        *,
+        purpose: str,
+        reference: str,
+        order: bytes = b"",
+        deadline: float | None = None,
     ) -> Conversion:
         """Convert some numbers; ``results[i]`` belongs to ``numbers[i]``, one bad number fails alone.
 
         ``source`` and ``target`` are domains (``sspin.B``, its current generation) or generations (``sspin.B.1``).
-        ``order``: the disclosure order (CMS, DER) that it is done under; empty for none.
+        ``order``: the disclosure order (CMS, DER) that it is done under; empty for none. ``deadline``: seconds (to 600)
+        after which the daemon drops it undone if no engine has begun; what has begun is done whole and answered.
 
         Raises:
-            Refused: the daemon refused the request as a whole (policy, limits, not ready).
+            Refused: the daemon refused the request as a whole (policy, limits, not ready, too late).
             DaemonUnreachable, ConnectionLost, AnswerTimeout, ProtocolError: no usable answer.
         """
         asked = wire.listed(numbers)
         body = wire.question(source, target, asked, purpose, reference, order)
-        return wire.answer(self._ask("POST", wire.CONVERT, body), source, target, len(asked))
+        return wire.answer(self._ask("POST", wire.CONVERT, body, late=deadline), source, target, len(asked))
 
     def convert_one(
-        self, source: str, target: str, number: str, *, purpose: str, reference: str, order: bytes = b""
+        self,
+        source: str,
+        target: str,
+        number: str,
+        *,
+        purpose: str,
+        reference: str,
+        order: bytes = b"",
+        deadline: float | None = None,
     ) -> str:
         """Convert one number.
 
         Raises:
             NumberRefused: it was not converted; ``code`` says why. Otherwise as `convert`.
         """
-        answer = self.convert(source, target, [number], purpose=purpose, reference=reference, order=order)
-        result = answer.results[0]
+        why = {"purpose": purpose, "reference": reference}
+        result = self.convert(source, target, [number], **why, order=order, deadline=deadline).results[0]
         if isinstance(result, Failed):
             raise NumberRefused(result.code)
         return result.number
@@ -93,8 +110,7 @@ class Client:
         """
         outgoing = Outgoing(lines)
         headers = {"Content-Type": wire.TEXT, "Transfer-Encoding": "chunked", "Connection": "close"}
-        if order:
-            headers[wire.ORDER_HEADER] = wire.order_text(order)
+        headers |= {wire.ORDER_HEADER: wire.order_text(order)} if order else {}
         request = transport.head("POST", wire.stream_target(source, target, purpose, reference), headers)
         sock = transport.connect(self._path, self._timeout)
         duplex = transport.Duplex(sock, request, iter(outgoing), self._timeout + wire.RATE_WAIT)
@@ -105,17 +121,24 @@ class Client:
             raise
 
     def history(
-        self, source: str, number: str, *, reference: str, limit: int = 100, before: int | None = None
+        self,
+        source: str,
+        number: str,
+        *,
+        reference: str,
+        limit: int = 100,
+        before: int | None = None,
+        deadline: float | None = None,
     ) -> History:
         """One person's conversions, the newest first, by a number of theirs; check it with `verify_history`.
 
-        ``before``: only records with a lower number, to go on where an answer ended (its own ``before``).
+        ``before``: only records with a lower number, to go on where an answer ended. ``deadline``: as for `convert`.
 
         Raises:
             Refused: the role may not ask, or the number is malformed or unknown. Otherwise as `convert`.
         """
         body = histories.question(source, number, reference, limit, before)
-        return histories.answer(self._ask("POST", histories.PATH, body), source)
+        return histories.answer(self._ask("POST", histories.PATH, body, late=deadline), source)
 
     def log_piece(self, path: str) -> bytes:
         """A piece of the log, such as ``checkpoint`` or ``tile/0/000.p/5`` (``GET /v1/log/…``).
@@ -159,9 +182,11 @@ class Client:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
-    def _ask(self, method: str, target: str, body: bytes = b"", kind: str = wire.JSON) -> bytes:
+    def _ask(
+        self, method: str, path: str, body: bytes = b"", kind: str = wire.JSON, late: float | None = None
+    ) -> bytes:
         headers = {"Content-Type": kind, "Content-Length": str(len(body))} if method == "POST" else {}
-        request = transport.head(method, target, headers) + body
+        request = transport.head(method, path, headers | wire.timeout_header(late)) + body
         attempt = 1
         while True:
             try:

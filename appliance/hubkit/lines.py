@@ -11,6 +11,7 @@ from typing import BinaryIO, cast
 
 from appliance.hubkit.errors import HubkitError, ProtocolError, StreamBroken
 from appliance.hubkit.wire import Converted, Failed, Result
+from appliance.numbers.newlines import count_lines
 
 BLOCK = 64 * 1024
 
@@ -62,7 +63,7 @@ class Outgoing:
         while block := read(BLOCK):
             if not isinstance(block, bytes):
                 raise LineRefused("the file to convert must be opened in binary mode")
-            self.lines += block.count(b"\n")
+            self.lines += count_lines(block)
             last = block[-1:]
             yield block
         self.lines += last != b"\n"
@@ -115,7 +116,7 @@ class Incoming:
         if whole.startswith(b"!!") or at:
             self._broken = whole[at:].split(b"\n", 1)[0][2:].decode("ascii", "replace") or "unnamed"
             whole = whole[:at]
-        self.lines += whole.count(b"\n")
+        self.lines += count_lines(whole)
         return whole
 
     def check(self) -> None:

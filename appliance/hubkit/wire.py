@@ -6,6 +6,7 @@ took the results of another request for its own would hand out wrong people.
 
 from __future__ import annotations
 
+import math
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ LOG = "/v1/log"
 JSON = "application/json"
 TEXT = "text/plain"
 ORDER_HEADER = "Kagimori-Order"
+TIMEOUT_HEADER = "Kagimori-Timeout"
+LONGEST_DEADLINE = 600.0  # seconds
 SOURCE_HEADER = "Kagimori-Source"
 TARGET_HEADER = "Kagimori-Target"
 RATE_WAIT = 60.0  # seconds; limits are per minute
@@ -136,6 +139,19 @@ def order_text(order: bytes) -> str:
     return b64encode(order).decode("ascii")
 
 
+def timeout_header(deadline: float | None) -> dict[str, str]:
+    """The header that says in how many seconds an engine must have begun; none for None.
+
+    Raises:
+        ValueError: not above 0, or above `LONGEST_DEADLINE`.
+    """
+    if deadline is None:
+        return {}
+    if not 0 < deadline <= LONGEST_DEADLINE:
+        raise ValueError(f"deadline: seconds, above 0 and at most {LONGEST_DEADLINE:g}")
+    return {TIMEOUT_HEADER: str(math.ceil(deadline * 1_000))}
+
+
 def stream_target(source: str, target: str, purpose: str, reference: str) -> str:
     """Path and query of the streamed ``POST /v1/convert``."""
     return f"{CONVERT}?{urlencode({'source': source, 'target': target, 'purpose': purpose, 'reference': reference})}"
@@ -188,7 +204,10 @@ def problem(status: int, headers: Mapping[str, str], body: bytes) -> Refused | P
         said = msgspec.json.decode(body, type=_Problem)
     except msgspec.DecodeError:
         return ProtocolError(f"HTTP status {status} without a problem document")
-    return Refused(said.code, said.detail or said.title, status, _seconds(headers.get("retry-after")))
+    refused = Refused(said.code, said.detail or said.title, status, _seconds(headers.get("retry-after")))
+    if said.code == "deadline_exceeded":
+        refused.hint = "asking again is safe, nothing was handed out; give it more time, or ask less at a time"
+    return refused
 
 
 def _seconds(text: str | None) -> float | None:

@@ -15,8 +15,9 @@ from appliance.daemon import batching, deadlines, lanes
 from appliance.daemon.batching import Batch, Part, Request, Waiting
 from appliance.daemon.cutting import FRAME_BYTES, Cutter
 from appliance.daemon.deadlines import Deadlines
-from appliance.daemon.lanes import CheckpointRefused, Chunk, Lanes
+from appliance.daemon.lanes import CheckpointRefused, Lanes
 from appliance.daemon.limits import Bucket
+from appliance.daemon.pieces import Piece
 from appliance.daemon.problems import Problem
 from appliance.engine import frames, singles
 from appliance.engine.envelope import MAX_PAYLOAD, Frame, FrameError, FrameReader, Kind, pack
@@ -176,7 +177,7 @@ def test_requests_for_one_conversion_go_together_and_come_back_apart() -> None:
         asked = [request(number, count=number % 3 + 1) for number in range(20)]
         for item in asked:
             waiting.add(item)
-        batch = waiting.take()
+        batch = waiting.take(0.0)
         assert batch is not None
         assert batch.requests == asked
         assert batch.count == batch.lines.count(b"\n")
@@ -186,7 +187,7 @@ def test_requests_for_one_conversion_go_together_and_come_back_apart() -> None:
         for number, item in enumerate(asked):
             lines = [f"{number}-{line}" for line in range(item.count)]
             assert item.future.result() == Part(lines, b"".join(map(tag_of, lines)))
-        assert waiting.take() is None
+        assert waiting.take(0.0) is None
         assert waiting.requests == 0
 
     play(game)
@@ -199,7 +200,7 @@ def test_each_request_gets_the_tags_of_its_own_converted_numbers(outcomes: list[
         asked = [request(number, count=len(lines)) for number, lines in enumerate(outcomes)]
         for item in asked:
             waiting.add(item)
-        batch = waiting.take()
+        batch = waiting.take(0.0)
         if batch is None:
             assert not outcomes
             return
@@ -227,8 +228,8 @@ def test_requests_under_different_orders_are_never_mixed() -> None:
         for number in range(30):
             waiting.add(request(number, order=orders[number % 3]))
         seen = []
-        while (batch := waiting.take()) is not None:
-            assert {item.order for item in batch.requests} == {batch.order}
+        while (batch := waiting.take(0.0)) is not None:
+            assert {item.conversion[2] for item in batch.requests} == {batch.order}
             assert frames.read_convert(one(batch.pack(7))).order == batch.order
             seen.append((batch.order, batch.count))
         assert seen == [(order, 10) for order in orders]
@@ -242,8 +243,8 @@ def test_conversions_take_turns_and_are_never_mixed() -> None:
         for number in range(3_000):
             waiting.add(request(number, pair=("b", "e") if number % 2 else ("a", "c")))
         seen = []
-        while (batch := waiting.take()) is not None:
-            assert {(item.source, item.target) for item in batch.requests} == {(batch.source, batch.target)}
+        while (batch := waiting.take(0.0)) is not None:
+            assert {item.conversion[:2] for item in batch.requests} == {(batch.source, batch.target)}
             assert batch.count <= batching.MOST_LINES
             seen.append(batch.source)
         assert seen == ["a", "b", "a", "b"]
@@ -258,12 +259,12 @@ def test_a_request_nobody_waits_for_is_not_asked() -> None:
         waiting.add(first)
         waiting.add(second)
         first.future.cancel()
-        batch = waiting.take()
+        batch = waiting.take(0.0)
         assert batch is not None
         assert batch.requests == [second]
         second.future.cancel()
         waiting.add(second)
-        assert waiting.take() is None
+        assert waiting.take(0.0) is None
         assert waiting.requests == 0
 
     play(game)
@@ -278,9 +279,9 @@ def test_small_requests_go_before_bulk_frames() -> None:
         small = both.ask("b", "e", 1, b"3\n")
         assert len(kicks) == 2
         first, second = both.take(), both.take()
-        assert isinstance(first, Batch) and isinstance(second, Chunk)
+        assert isinstance(first, Batch) and isinstance(second, Piece)
         first.answered(Answer(1, 0, 0, b"x\n", tag_of("x")))
-        second.answered(Answer(2, 0, 0, b"y\nz\n", tag_of("y") + tag_of("z")))
+        second.settle(one(frames.pack_answer(2, Answer(2, 0, 0, b"y\nz\n", tag_of("y") + tag_of("z")))))
         assert await small == Part(["x"], tag_of("x"))
         assert await large == Answer(2, 0, 0, b"y\nz\n", tag_of("y") + tag_of("z"))
         assert both.take() is None
@@ -405,7 +406,7 @@ def test_look_ups_and_signatures_are_tried_once_more_too() -> None:
 
 
 def test_all_lanes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    for bound, most in (("MOST_REQUESTS", 3), ("MOST_FRAMES", 2), ("MOST_LOOKUPS", 2), ("MOST_SIGNATURES", 1)):
+    for bound, most in (("MOST_REQUESTS", 3), ("MOST_CHUNKS", 2), ("MOST_LOOKUPS", 2), ("MOST_SIGNATURES", 1)):
         monkeypatch.setattr(lanes, bound, most)
 
     async def game() -> None:

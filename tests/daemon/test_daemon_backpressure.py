@@ -1,0 +1,115 @@
+"""Callers who send slowly, read slowly or come in crowds: what is held for them has bounds, and nobody else waits."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from appliance.daemon.limits import Room
+from appliance.daemon.problems import Problem
+from appliance.daemon.service import MOST_BODY_BYTES, MOST_STREAMS
+from appliance.hubkit import Client
+from tests.daemonkit import Daemon, codes, resident_kilobytes, stopped
+from tests.world import World
+
+LARGE = 5_000_000  # bytes; about the most that the hub may send
+IMPATIENT = """
+from appliance.daemon import app
+app.BODY_SECONDS = 0.3
+from appliance.cli import main
+main()
+"""
+
+
+def test_room_is_given_back_whatever_happens() -> None:
+    room = Room(10)
+    with room.hold(4), room.hold(6):
+        with pytest.raises(Problem) as caught, room.hold(1):
+            raise AssertionError("there is none")
+        assert (caught.value.code, caught.value.headers["Retry-After"]) == ("overloaded", "1")
+    with contextlib.suppress(ZeroDivisionError), room.hold(10):
+        raise ZeroDivisionError
+    with room.hold(10):
+        assert room.taken == 10
+    assert room.taken == 0
+
+
+@contextlib.contextmanager
+def announced(daemon: Daemon, *sizes: int) -> Iterator[list[socket.socket]]:
+    """Callers who have announced bodies and sent only their beginning."""
+    with contextlib.ExitStack() as stack:
+        callers = []
+        for size in sizes:
+            caller = stack.enter_context(socket.socket(socket.AF_UNIX))
+            caller.settimeout(20)
+            caller.connect(str(daemon.world.socket("hub")))
+            head = (
+                f"POST /v1/convert HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {size}\r\n"
+            )
+            caller.sendall(head.encode() + b'\r\n{"numbers":[')
+            callers.append(caller)
+        yield callers
+
+
+def test_questions_of_all_callers_together_have_a_bound(served: Daemon) -> None:
+    many = MOST_BODY_BYTES // LARGE
+    with announced(served, *[LARGE] * (many + 1)) as callers:
+        answer = callers[-1].recv(65536)
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b'"code":"overloaded"' in answer
+        assert b"Too many large requests are under way." in answer
+        assert b"\r\nRetry-After: 1\r\n" in answer
+        assert served.records()[-1]["code"] == "overloaded"
+        assert served.convert("sspin.A", "sspin.B", ["?"]).status == 200, "there is room for small ones"
+    with announced(served, *[LARGE] * many) as callers:
+        time.sleep(0.2)
+        for caller in callers:
+            caller.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                caller.recv(1)
+
+
+def test_a_body_that_does_not_come_is_given_up(small: World) -> None:
+    with Daemon(small, program=("-c", IMPATIENT)) as daemon:
+        with announced(daemon, 1_000) as (caller,):
+            answer = caller.recv(65536)
+            assert answer.startswith(b"HTTP/1.1 400 ")
+            assert b"body: was not there whole within 0.3 s" in answer
+        assert daemon.records()[-1]["code"] == "malformed_request"
+        assert daemon.convert("sspin.A", "sspin.B", ["?"]).status == 200
+        assert daemon.stop() == 0
+
+
+def test_as_many_streams_as_there_may_be_wait_for_a_slow_engine_and_none_is_cut(served: Daemon) -> None:
+    in_a = served.numbers("resident", "sspin.A", codes(10_000), role="numbering")
+    expected = "".join(number + "\n" for number in served.numbers("sspin.A", "sspin.B", in_a)).encode()
+    lines = "".join(number + "\n" for number in in_a).encode()
+    times, right = 8, []
+
+    def run() -> None:
+        out = io.BytesIO()
+        why = {"purpose": "exchange", "reference": "a-test"}
+        with (
+            Client(served.world.socket("hub"), timeout=60) as client,
+            client.convert_stream("sspin.A", "sspin.B", io.BytesIO(lines * times), **why) as stream,
+        ):
+            stream.write_to(out)
+        right.append(out.getvalue() == expected * times)
+
+    streams = [threading.Thread(target=run, daemon=True) for _ in range(MOST_STREAMS)]
+    (engine,) = served.engines()
+    with stopped(engine):
+        for stream in streams:
+            stream.start()
+        time.sleep(1.5)
+        held = resident_kilobytes(served.pid)
+    for stream in streams:
+        stream.join(60)
+    assert right == [True] * MOST_STREAMS
+    assert held < 250_000, "what is read ahead is bounded"
