@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import click
 
 from appliance import commandline
+from appliance.bulk.cli import bulk
 from appliance.commandline import FAILED
 from appliance.configuration import ConfigurationError
 from appliance.hubkit.client import Client
@@ -26,6 +27,7 @@ _HELP = """Key-management appliance of a national-ID linkage scheme.
 \b
 serve      run the daemon
 convert    convert numbers through a running daemon
+bulk       convert, re-key or count a column of a large file; resume a job that was cut off
 status     what a running daemon says of itself
 oversight  what the oversight body runs: witness, export, verify, report
 
@@ -53,6 +55,7 @@ def cli() -> None:
     """All commands."""
 
 
+cli.add_command(bulk)
 cli.add_command(oversight)
 
 

@@ -25,8 +25,8 @@ from appliance.oversight.errors import (
     PiecePruned,
     PieceWrong,
 )
-from appliance.oversight.progress import Show, silent
 from appliance.oversight.source import Source, largest
+from appliance.progress import Show, silent
 from appliance.tlog import merkle
 from appliance.tlog.checkpoint import Checkpoint
 from appliance.tlog.errors import ConsistencyInvalid

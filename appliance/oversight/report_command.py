@@ -12,9 +12,9 @@ from appliance.commandline import FAILED, visible
 from appliance.oversight import files
 from appliance.oversight.commands import options
 from appliance.oversight.errors import OutputExists
-from appliance.oversight.progress import bar
 from appliance.oversight.report.make import Report, Wanted, make
 from appliance.oversight.report.words import LANGUAGES
+from appliance.progress import bar
 
 _HELP = """Write a report about the exported copy in DIR: one HTML page, for the screen and for paper.
 

@@ -10,7 +10,7 @@ import click
 from appliance.oversight import files
 from appliance.oversight.commands import options
 from appliance.oversight.export import Export, Exported
-from appliance.oversight.progress import bar
+from appliance.progress import bar
 
 _HELP = """Copy the log into DIR, or bring the copy there up to date.
 

@@ -18,9 +18,9 @@ from appliance.oversight import files
 from appliance.oversight.commands import options, verified
 from appliance.oversight.copy import head_of
 from appliance.oversight.errors import PieceWrong
-from appliance.oversight.progress import bar
 from appliance.oversight.source import LARGEST_NOTE
 from appliance.oversight.verify.whole import Demands, verify
+from appliance.progress import bar
 from appliance.tlog import cosignature
 from appliance.tlog.checkpoint import Checkpoint
 from appliance.tlog.errors import VerifierKeyInvalid

@@ -22,11 +22,11 @@ from appliance.oversight import files
 from appliance.oversight.commands import options
 from appliance.oversight.copy import Copy, head_of
 from appliance.oversight.errors import CosignatureRefused, FolderUnusable, OutputExists, PieceMissing
-from appliance.oversight.progress import bar
 from appliance.oversight.source import LARGEST_NOTE, Source
 from appliance.oversight.witness import keys, passphrase
 from appliance.oversight.witness.rounds import Cosigned, Witness
 from appliance.oversight.witness.state import WitnessState
+from appliance.progress import bar
 
 _HELP = """Verify what the log has added since the last time, and co-sign its newest checkpoint.
 

@@ -17,13 +17,13 @@ from appliance.ledger.order import Order
 from appliance.oversight import trust as trusts
 from appliance.oversight.copy import CHECKPOINT, COSIGNED, LEDGER, Copy
 from appliance.oversight.errors import FolderUnusable, PieceMissing, PieceWrong
-from appliance.oversight.progress import Show, silent
 from appliance.oversight.trust import Trust
 from appliance.oversight.verify import levels, listing, signatures
 from appliance.oversight.verify.findings import Findings
 from appliance.oversight.verify.part import BUNDLES, Part, examine
 from appliance.oversight.verify.signatures import Vouched
 from appliance.oversight.verify.story import Story, Told
+from appliance.progress import Show, silent
 from appliance.tlog.checkpoint import Checkpoint
 from appliance.tlog.note import VerifierKey
 from appliance.tlog.tiles import ENTRIES, TILE_WIDTH, tile_of
