@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import statistics
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
-from typing import Any
 
 from tests.bench import load
+from tests.bench.figures import Figure, Limit, Measured, at_least
 from tests.bench.processes import daemon
-from tests.bench.subject import Subject
+from tests.bench.setting import Setting, middle, ratio
+from tests.bench.stream import Files
 from tests.bench.variants import NAMES
 from tests.daemonkit import copy_world
 from tests.world import World
 
-Figures = dict[str, Any]
 CLIENTS = 32
+ROUNDS = 3
+WORDS = {"off": "audit off", "untagged": "audit on, no tags", "whole": "audit on, with tags"}
+BESIDE = {"untagged": "off", "whole": "untagged"}  # what each is held against
 
 
 def copies(world: World) -> dict[str, World]:
@@ -27,60 +25,38 @@ def copies(world: World) -> dict[str, World]:
     return {name: copy_world(world, world.folder.with_name(f"{world.folder.name}-{name}")) for name in NAMES}
 
 
-def measure_audit(
-    worlds: dict[str, World],
-    ours: Subject,
-    purpose: str,
-    *,
-    lines: int,
-    seconds: float,
-    rounds: int,
-    tick: Callable[[], None],
-) -> Figures:
+def measure(worlds: dict[str, World], setting: Setting) -> Measured:
     """Requests a second of 32 clients, and lines a second of a stream, for each variant."""
-    asked = [
-        (load.request_bytes("sspin.B", "sspin.E", purpose, b.decode()), e)
-        for b, e in zip(ours.b_text.split()[:2000], ours.e_text.split()[:2000], strict=True)
-    ]
-    requests: dict[str, list[float]] = {name: [] for name in NAMES}
-    numbers: dict[str, list[float]] = {name: [] for name in NAMES}
+    asked, measures = setting.asked(), {}
+    files = {name: Files(own, setting.ours, setting.effort.lines * 2) for name, own in worlds.items()}
     with ExitStack() as running:
         for name, own in worlds.items():
             program = ("-m", "tests.bench.variants", name)
             log = own.folder / "daemon.log"
             running.enter_context(daemon(own.config, own.hub_socket, own.environment, log, program))
-        for _ in range(rounds):
-            for name, own in worlds.items():
-                requests[name].append(load.run(own.hub_socket, asked, CLIENTS, seconds).per_second)
-                numbers[name].append(_stream(own, ours, purpose, lines))
-            tick()
-    return {
-        "requests_per_second": {name: statistics.median(seen) for name, seen in requests.items()},
-        "numbers_per_second": {name: statistics.median(seen) for name, seen in numbers.items()},
-        "requests_on_over_off": _ratio(requests, "untagged", "off"),
-        "requests_whole_over_untagged": _ratio(requests, "whole", "untagged"),
-        "numbers_on_over_off": _ratio(numbers, "untagged", "off"),
-        "numbers_whole_over_untagged": _ratio(numbers, "whole", "untagged"),
-    }
+            measures[f"requests {name}"] = _requests(own, asked, setting.effort.seconds)
+            measures[f"numbers {name}"] = _numbers(own, files[name])
+        seen = setting.in_turns(measures, min(ROUNDS, setting.effort.rounds))
+    figures = []
+    for kind, unit in (("requests", "requests/s"), ("numbers", "/s")):
+        for name in ("off", "untagged", "whole"):
+            beside = BESIDE.get(name)
+            limit = Limit(WORDS[beside], middle(seen, f"{kind} {beside}")) if beside else None
+            share = ratio(seen, f"{kind} {name}", f"{kind} {beside}") if beside else None
+            goal = at_least(0.8) if (kind, name) == ("numbers", "whole") else None
+            what = f"{WORDS[name]}: {'32 clients' if kind == 'requests' else 'streamed'}"
+            key, value = f"audit_{kind}_{name}", middle(seen, f"{kind} {name}")
+            figures.append(Figure(key, "audit", what, value, unit, limit, share, goal=goal))
+    return Measured(figures)
 
 
-def _stream(world: World, ours: Subject, purpose: str, lines: int) -> float:
-    source, target = world.folder / "stream.in", world.folder / "stream.out"
-    if not source.exists():
-        with source.open("wb") as file:
-            for _ in range(-(-lines // ours.count)):
-                file.write(ours.b_text)
-    command = [sys.executable, "-m", "tests.bench.streamer", str(world.hub_socket), str(source), str(target), purpose]
-    done = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    _check(target, ours.e_text)
-    return float(done["lines"] / done["seconds"])
+def _requests(own: World, asked: list[tuple[bytes, bytes]], seconds: float) -> Callable[[], float]:
+    return lambda: load.run(own.hub_socket, asked, CLIENTS, seconds).per_second
 
 
-def _check(answers: Path, expected: bytes) -> None:
-    with answers.open("rb") as file:
-        if file.read(len(expected)) != expected:
-            raise SystemExit("bench: the stream answered a wrong number")
+def _numbers(own: World, files: Files) -> Callable[[], float]:
+    def streamed() -> float:
+        done = files.stream(own)
+        return float(done["lines"] / done["seconds"])
 
-
-def _ratio(seen: dict[str, list[float]], over: str, under: str) -> float:
-    return statistics.median(a / b for a, b in zip(seen[over], seen[under], strict=True))
+    return streamed

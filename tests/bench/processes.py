@@ -7,10 +7,13 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+LOOK_SECONDS = 0.05
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -56,6 +59,25 @@ def daemon(
         finally:
             process.terminate()
             process.wait(timeout=30)
+
+
+def run_with_peak(command: Sequence[str], environment: Mapping[str, str]) -> float:
+    """Run a command that must succeed; its largest resident size, in MB.
+
+    Raises:
+        SystemExit: it failed; what it said.
+    """
+    peak = 0.0
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, env=dict(environment), stdout=said, stderr=said)
+        while process.poll() is None:  # not the kernel's ru_maxrss: that counts what this process had at the fork
+            with suppress(OSError, SystemExit):
+                peak = max(peak, peak_megabytes(process.pid))
+            time.sleep(LOOK_SECONDS)
+        if process.returncode:
+            said.seek(0)
+            raise SystemExit(f"bench: {' '.join(command[2:5])} failed:\n{said.read().decode()}")
+    return peak
 
 
 def children(pid: int) -> list[int]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from appliance.engine.converter import Converter
+from appliance.engine.memory import keep_freed_memory
 from appliance.ledger import chain, files
 from appliance.numbers.domains import Generation
+from appliance.numbers.ff1 import EncryptBlocks
 from appliance.token import Token
 from tests.world import World
 
@@ -21,7 +23,7 @@ B, E = Generation("sspin.B", 1), Generation("sspin.E", 1)
 class Subject:
     """A converter on the token, and numbers that exist: ``count`` lines of B and the same people's of E."""
 
-    encrypt_blocks: Callable[[bytes], bytes]
+    encrypt_blocks: EncryptBlocks
     converter: Converter
     count: int
     b_text: bytes
@@ -37,7 +39,8 @@ class Subject:
 
 @contextmanager
 def subject(world: World) -> Iterator[Subject]:
-    """Log in to the world's token as the engine does."""
+    """Log in to the world's token as the engine does, in a process that keeps its memory as an engine does."""
+    keep_freed_memory()
     state = chain.verify(files.read(world.ledger), world.anchor)
     with Token.open(world.module, label=state.token_label, serial=state.token_serial, pin=world.pin) as token:
         converter = Converter(state, lambda key: token.encrypt_blocks(key.key_id, key.check_value))

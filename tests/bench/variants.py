@@ -10,6 +10,7 @@ off        nothing is recorded either: every answer leaves at once
 from __future__ import annotations
 
 import asyncio
+import runpy
 import sys
 from typing import Any
 
@@ -43,45 +44,38 @@ def without_records() -> None:
     GroupCommit.append = skipping  # type: ignore[method-assign]
 
 
-def own_engine() -> None:
-    """Engines are started as this variant, too."""
+def own_engine(*program: str) -> None:
+    """Engines are started with another program: ``python -m`` and these words in the place of the real one's name."""
     from appliance.engine import link
 
     spawn = asyncio.create_subprocess_exec
 
     async def spawned(*command: Any, **options: Any) -> Any:
         at = command.index("appliance.engine")
-        return await spawn(*command[:at], "tests.bench.variants", "engine", *command[at + 1 :], **options)
+        return await spawn(*command[:at], *program, *command[at + 1 :], **options)
 
     link.asyncio.create_subprocess_exec = spawned  # type: ignore[attr-defined]
 
 
-def engine() -> int:
-    """An engine that makes no tags."""
+def engine() -> None:
+    """An engine that makes no tags: the real one's own program, after that change."""
     from appliance.engine.hardening import harden
 
     harden()
     without_tags()
-    import argparse
-    from pathlib import Path
-
-    from appliance.engine.process import main
-
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--config", type=Path)
-    parser.add_argument("--fd", type=int)
-    given = parser.parse_args(sys.argv[2:])
-    return main(given.config, given.fd)
+    sys.argv = ["appliance.engine", *sys.argv[2:]]
+    runpy.run_module("appliance.engine", run_name="__main__")
 
 
 def main() -> None:
     """Run the daemon of that variant."""
     name = sys.argv[1]
     if name == "engine":
-        sys.exit(engine())
+        engine()
+        return
     if name != "whole":
         without_tags()
-        own_engine()
+        own_engine("tests.bench.variants", "engine")
     if name == "off":
         without_records()
     from appliance.cli import main as run
