@@ -10,7 +10,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test lint bench lock softhsm clean
+.PHONY: help demo serve test lint bench kernels lock softhsm clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,8 +30,11 @@ lint: $(SCALE) ## Check style, types and the direction of imports
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(SCALE) softhsm ## Measure everything side by side; writes bench.json (ARGS="--rounds 2 --seconds 1": quicker)
+bench: $(SCALE) softhsm ## Measure everything side by side; writes bench.json (ARGS="--full", "--only engine lanes", "--write-docs")
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+kernels: $(SCALE) softhsm ## Measure the inner kernels; fails where one became slower than in the last run
+	@$(BIN)/python -m tests.bench.kernels $(ARGS)
 
 clean: ## Remove .venv, var/ (all state of the demo) and caches
 	rm -rf $(VENV) var build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache bench.json

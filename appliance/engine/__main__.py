@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from appliance.engine.hardening import harden
+from appliance.engine.memory import keep_freed_memory
 
 
 def _arguments() -> argparse.Namespace:
@@ -19,6 +20,7 @@ def _arguments() -> argparse.Namespace:
 
 if __name__ == "__main__":
     harden()
+    keep_freed_memory()
     arguments = _arguments()
     from appliance.engine.process import main  # after hardening: this loads the token module's library
 
