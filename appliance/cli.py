@@ -235,6 +235,8 @@ def _status_text(said: dict[str, Any]) -> str:
         f"engines   {len(serving)} of {engines['wanted']} serving, {sum(link['numbers'] for link in serving)} numbers",
         f"audit     {audit['records']} records{'' if audit['available'] else ', CANNOT BE WRITTEN'}",
     ]
+    left = [(token["label"], token["left_out"]) for token in said["tokens"] if token["left_out"]]
+    lines.extend(f"left out  {label} since {out['since']}: {out['reason']}" for label, out in left)
     return "\n".join(lines)
 
 
