@@ -160,7 +160,8 @@ def test_a_role_without_pairs_sees_nothing(served: Daemon) -> None:
 def test_status_tells_ledger_engines_and_audit(served: Daemon) -> None:
     said, state = served.ask("hub", "GET", "/v1/status").json, served.world.state()
     assert said["ready"] is True and said["reason"] is None
-    assert said["ledger"] == {"sequence": 3, "head": state.head, "rehearsal": False}
+    facts = {"sequence": 3, "head": state.head, "anchor": state.anchor, "rehearsal": False}
+    assert said["ledger"] == facts
     assert [link["pid"] for link in said["engines"]["serving"]] == served.engines()
     audit = said["audit"]
     assert (audit["available"], audit["records"]) == (True, len(served.records()))
