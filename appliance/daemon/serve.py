@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from appliance import configuration
+from appliance import configuration, memory
 from appliance.audit import records
 from appliance.audit.commit import GroupCommit
 from appliance.audit.errors import AuditError, AuditUnavailable
@@ -55,6 +55,7 @@ async def serve(config_path: Path) -> None:
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # people's numbers pass through its memory
     sys.setswitchinterval(SWITCH_SECONDS)
+    memory.keep_freed_memory()
     asyncio.get_running_loop().set_exception_handler(_report)
     config = configuration.load(config_path)
     if not config.sockets:
@@ -210,6 +211,7 @@ class _Daemon:
             await front.open()
             log.info("listening", role=front.listener.role, socket=front.listener.path)
         upkeep.start()
+        memory.settle()
         log.info("ready", pid=os.getpid(), engines=[link.hello.pid for link in service.supervisor.serving])
 
     def _check_roles(self, service: Service) -> None:

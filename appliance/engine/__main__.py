@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from appliance.engine.hardening import harden
-from appliance.engine.memory import keep_freed_memory
+from appliance.memory import keep_freed_memory
 
 
 def _arguments() -> argparse.Namespace:

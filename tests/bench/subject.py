@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from appliance.engine.converter import Converter
-from appliance.engine.memory import keep_freed_memory
 from appliance.ledger import chain, files
+from appliance.memory import keep_freed_memory
 from appliance.numbers.domains import Generation
 from appliance.numbers.ff1 import EncryptBlocks
 from appliance.token import Token
