@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from tests.bench.figures import Figure, Limit, Measured, at_least, at_most
-from tests.bench.lanes import measure_lanes
+from tests.bench.lanes import PACES, measure_lanes
 from tests.bench.setting import Setting
 
 GROUP = "lanes"
-PACES = (500, 1_000, 2_000)
 P99_MS = 5.0
 KEPT = 0.7
 
