@@ -15,6 +15,7 @@ from typing import BinaryIO, NamedTuple, cast
 from appliance.bulk.errors import BulkError, DaemonAway, DaemonRefuses, JobStopped
 from appliance.hubkit.client import Client
 from appliance.hubkit.errors import (
+    MAY_PASS,
     AnswerTimeout,
     ConnectionLost,
     DaemonUnreachable,
@@ -28,21 +29,7 @@ Ask = Callable[[str, str, bytes], bytes]  # source, target, lines → the answer
 
 TIMEOUT = 30.0  # seconds in which something must move; the hub kit adds a minute for the role's rate
 LONGEST_PAUSE = 15.0
-_PASSING = frozenset(
-    {
-        "audit_unavailable",
-        "cosignature_overdue",
-        "cut_short",
-        "deadline_exceeded",
-        "engine_lost",
-        "index_behind",
-        "internal",
-        "overloaded",
-        "rate_limited",
-        "stopping",
-        "token_unavailable",
-    }
-)
+_PASSING = MAY_PASS | {"internal", "rate_limited"}
 _HINTS = {
     "too_many_numbers": "choose a smaller --segment, or ask for a larger values_per_stream of the role in the policy",
     "quota_exhausted": "go on after midnight (UTC), or have the role's quota changed in the policy",

@@ -25,23 +25,11 @@ from appliance.hubkit import (
     StreamBroken,
 )
 from appliance.hubkit.client import ConvertedStream
+from appliance.hubkit.errors import MAY_PASS
 
 VARIABLE = "KAGIMORI_SOCKET"
 TIMEOUT = 30.0  # seconds in which nothing moves, a minute for rate limits not counted
 RETRY = Retry(attempts=3, longest_wait=2.0)  # while nothing was converted yet
-AWAY = frozenset(  # problem codes, before or in the middle of an answer; another appliance may well serve
-    {
-        "audit_unavailable",
-        "cosignature_overdue",
-        "cut_short",
-        "deadline_exceeded",
-        "engine_lost",
-        "index_behind",
-        "overloaded",
-        "stopping",
-        "token_unavailable",
-    }
-)
 
 
 def socket_path() -> str:
@@ -111,6 +99,6 @@ def meaning(error: HubkitError) -> ClusterError:
     """What an error of the appliance means for the job: away (another node may do it), or refused."""
     where = f"the appliance on {socket.gethostname()}"
     code = error.code if isinstance(error, Refused | StreamBroken) else ""
-    if code in AWAY or isinstance(error, DaemonUnreachable | ConnectionLost | AnswerTimeout):
+    if code in MAY_PASS or isinstance(error, DaemonUnreachable | ConnectionLost | AnswerTimeout):
         return ApplianceAway(f"{where} does not serve: {error.message}", error.hint)
     return ConversionRefused(f"{where} refuses: {error.message}", error.hint)

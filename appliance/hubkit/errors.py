@@ -9,6 +9,21 @@ from typing import ClassVar
 
 from appliance.errors import KagimoriError
 
+MAY_PASS = frozenset(
+    {
+        "audit_unavailable",
+        "cosignature_overdue",
+        "cut_short",
+        "deadline_exceeded",
+        "engine_lost",
+        "index_behind",
+        "overloaded",
+        "stopping",
+        "token_unavailable",
+    }
+)
+"""Codes of `Refused` and `StreamBroken` that are about the appliance, not about the question: it may pass."""
+
 
 class HubkitError(KagimoriError):
     """Base of everything the hub kit raises."""
