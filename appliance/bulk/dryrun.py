@@ -97,7 +97,7 @@ def told(seen: Look) -> str:
     gigabytes = f"about {seen.needed / 1e9:.2f} GB needed, {seen.room / 1e9:.2f} GB free"
     texts = [
         f"dry run    {seen.kind} {way}: allowed, and no number was sent",
-        f"rows       {seen.rows:,} in {seen.segments:,} segments",
+        f"rows       {seen.rows:,} in {seen.segments:,} segment{'s' * (seen.segments != 1)}",
         f"to ask     {seen.well_formed:,} well-formed numbers; whether they are anybody's only the job can tell",
         f"left out   {seen.malformed:,} malformed_number, {seen.empty:,} empty, {seen.wrong_columns:,} wrong_columns",
         f"disk       {gigabytes}{': TOO LITTLE' if seen.lacking else ''}",

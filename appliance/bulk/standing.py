@@ -64,7 +64,7 @@ def text(found: Standing) -> str:
     lines = [
         f"{found.kind} {found.source} → {found.target}, begun {found.began}, {now}",
         f"input      {found.input}",
-        f"rows       {found.rows:,} in {found.segments:,} segments{part}",
+        f"rows       {found.rows:,} in {found.segments:,} segment{'s' * (found.segments != 1)}{part}",
         f"outcomes   {counts}",
     ]
     if not found.running:
