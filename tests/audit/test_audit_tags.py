@@ -19,8 +19,8 @@ from appliance.audit import records
 from appliance.audit.entries import Item
 from appliance.audit.errors import AuditError, AuditUnusable
 from appliance.audit.tagindex import keeper as tagkeeper
+from appliance.audit.tagindex.background import NICENESS
 from appliance.audit.tagindex.index import IndexBehind, TagIndex
-from appliance.audit.tagindex.keeper import NICENESS
 
 
 @pytest.fixture(autouse=True)

@@ -2,19 +2,18 @@
 
 One thing at a time, the most urgent first: a chunk that waits; records that are missing; a step of a merge (so that a
 merge of gigabytes does not keep a chunk waiting). Whatever fails is said in ``trouble`` and tried again: chunks stay in
-memory and can be looked up meanwhile. The thread has a lower priority than those who answer.
+memory and can be looked up meanwhile. The thread gives way to those who answer (`background`).
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
 import threading
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Protocol
 
+from appliance.audit.tagindex import background
 from appliance.audit.tagindex.chunk import Chunk
 from appliance.audit.tagindex.entries import bucket_sums
 from appliance.audit.tagindex.merging import Shape, choose, merging
@@ -22,7 +21,6 @@ from appliance.audit.tagindex.runs import Run, RunDamaged, RunWriter, Span
 from appliance.audit.tagindex.tagset import TagSet
 from appliance.errors import KagimoriError
 
-NICENESS = 5
 STEPS = 2  # of a merge, as large as a chunk each, before the next chunk: a tag is merged about twice in its life
 RETRY_SECONDS = 1.0
 MERGE_AGAIN_SECONDS = 60.0  # it may have filled the disk before it failed
@@ -66,9 +64,7 @@ class Keeper:
         self._thread.join(seconds)
 
     def _run(self) -> None:
-        with contextlib.suppress(OSError):
-            thread = threading.get_native_id()  # on Linux a thread has a priority of its own
-            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
+        background.give_way()
         while self._wait():
             try:
                 self._step()
