@@ -35,8 +35,6 @@ from appliance.daemon.upkeep import Upkeep
 from appliance.daemon.wire import Server
 from appliance.engine.frames import Failed
 from appliance.engine.link import EngineFailed, Link, Work
-from appliance.engine.places import LeftOut, Places
-from appliance.engine.supervisor import TokenEvents
 from appliance.errors import KagimoriError
 from appliance.ledger.chain import Entry
 from appliance.ledger.errors import LedgerError
@@ -111,7 +109,6 @@ class _Daemon:
         tally = await asyncio.to_thread(Tally.open, audit_log.directory, audit_log.size, audit_log.read)
         audit = GroupCommit(audit_log, on_written=opening.feeding(index))
         service = Service(self._config, Books(audit_log, index, tally, _began(audit_log)), audit, self._launch)
-        service.supervisor.use(*self._tokens())
         service.checkpointer.adopt(signed)
         upkeep = self._upkeep(service, index, tally)
         with _signals(service):
@@ -145,11 +142,6 @@ class _Daemon:
 
         days = self._config.audit.retention_days
         return Upkeep(service.audit_log, index, tally, days, record, damaged)
-
-    def _tokens(self) -> tuple[tuple[Places, ...], TokenEvents]:
-        """How many engines each token gets, and what the daemon's log is told of them."""
-        places = tuple(Places(token.number, token.label, token.processes) for token in self._config.tokens)
-        return places, TokenEvents(_left_out, lambda label: log.info("token back", token=label))
 
     async def _launch(
         self, token: int, on_free: Callable[[], None], on_lost: Callable[[Link, list[Work]], None]
@@ -249,16 +241,6 @@ def _moved(wanted: str, found: str) -> Failed:
     """An engine reads the configuration anew, so it may be another one than the daemon's."""
     message = f"an engine for the token {wanted!r} came up on {found!r}: the configuration has changed"
     return Failed(reason="configuration", message=message, hint="start the daemon again", exit_code=3)
-
-
-def _left_out(label: str, why: LeftOut) -> None:
-    log.warning(
-        "token left out",
-        token=label,
-        reason=why.failure.reason,
-        why=why.failure.message,
-        until="the next reload" if why.for_good else "it serves again",
-    )
 
 
 def _began(audit_log: AuditLog) -> int:

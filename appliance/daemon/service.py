@@ -34,7 +34,7 @@ from appliance.daemon.sockets import Caller
 from appliance.daemon.witnesses import Witnesses
 from appliance.engine.frames import Failed
 from appliance.engine.link import EngineFailed
-from appliance.engine.places import LedgerMoved
+from appliance.engine.places import LedgerMoved, LeftOut, Places
 from appliance.engine.supervisor import Launch, Supervisor
 from appliance.errors import KagimoriError
 from appliance.ledger.actions import action_name, subject_of
@@ -82,7 +82,8 @@ class Service:
         self.tag_index = books.index
         audit.on_change = self.audit_changed
         self.lanes = Lanes()
-        self.supervisor = Supervisor(config.engine.processes, launch, self.lanes, self)
+        places = [Places(token.number, token.label, token.processes) for token in config.tokens]
+        self.supervisor = Supervisor(places, launch, self.lanes, self)
         self.lanes.kick = self.supervisor.kick
         self.lanes.engines = lambda: len(self.supervisor.serving)
         self.snapshot: Snapshot | None = None
@@ -321,6 +322,15 @@ class Service:
         """Supervisor: another one serves."""
         log.info("engine regained", pid=pid)
         self._note(records.EngineRegained(pid=pid))
+
+    def left_out(self, label: str, why: LeftOut) -> None:
+        """Supervisor: a token has no engine, or gets no new one."""
+        until = "the next reload" if why.for_good else "it serves again"
+        log.warning("token left out", token=label, reason=why.failure.reason, why=why.failure.message, until=until)
+
+    def back(self, label: str) -> None:
+        """Supervisor: it has one again."""
+        log.info("token back", token=label)
 
     def ledger_moved(self) -> None:
         """Supervisor: a new engine found a newer ledger."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -51,16 +50,14 @@ class Watcher(Protocol):
     def ledger_moved(self) -> None:
         """A new engine found a newer ledger than the daemon's."""
 
+    def left_out(self, label: str, why: LeftOut) -> None:
+        """A token, by its label, has no engine now, or gets no new one any more."""
+
+    def back(self, label: str) -> None:
+        """It has one again."""
+
     def fatal(self, failure: Failed) -> None:
         """There is no use in going on."""
-
-
-@dataclass(frozen=True)
-class TokenEvents:
-    """Whom to tell of tokens that drop and come back, by their labels."""
-
-    left_out: Callable[[str, LeftOut], None] = lambda label, why: None
-    back: Callable[[str], None] = lambda label: None
 
 
 class Pool:
@@ -72,7 +69,6 @@ class Pool:
         tokens: Sequence[Places],
         launch: Callable[[int], Awaitable[Link]],
         watcher: Watcher,
-        events: TokenEvents,
         ready: Callable[[], None],
     ) -> None:
         self.head = head
@@ -82,8 +78,8 @@ class Pool:
         self.engine_lost = watcher.engine_lost
         self.engine_regained = watcher.engine_regained
         self.ledger_moved = watcher.ledger_moved
-        self.left_out = events.left_out
-        self.back = events.back
+        self.left_out = watcher.left_out
+        self.back = watcher.back
         self.crews = tuple(Crew(places, self, partial(launch, places.number)) for places in tokens)
         self._fatal = watcher.fatal
 
@@ -143,12 +139,11 @@ class Pool:
 class Supervisor:
     """The daemon's engines. ``launch`` starts one process; all else is decided here.
 
-    ``down``: no engine has served for a while. ``mute``: none that signs has.
+    ``tokens``: in the order of their numbers. ``down``: no engine has served for a while; ``mute``: none that signs.
     """
 
-    def __init__(self, processes: int, launch: Launch, lanes: WorkSource, watcher: Watcher) -> None:
-        self._tokens: tuple[Places, ...] = (Places(0, "", processes),)
-        self._events = TokenEvents()
+    def __init__(self, tokens: Sequence[Places], launch: Launch, lanes: WorkSource, watcher: Watcher) -> None:
+        self._tokens = tuple(tokens)
         self._launch = launch
         self._lanes = lanes
         self._watcher = watcher
@@ -160,11 +155,6 @@ class Supervisor:
         self.down = False
         self.mute = False
 
-    def use(self, tokens: Sequence[Places], events: TokenEvents) -> None:
-        """Work with these tokens, in the order of their numbers, from the next `start` on."""
-        self._tokens = tuple(tokens)
-        self._events = events
-
     async def start(self, head: str, switch: Callable[[], None]) -> None:
         """Serve with engines that verified the ledger with this head; ``switch`` is called at that moment.
 
@@ -174,8 +164,8 @@ class Supervisor:
         Raises:
             EngineFailed: no first engine served.
         """
-        events, before = self._events, self._pool
-        fresh = Pool(head, self._tokens, self._launch_one, self._watcher, events, self.kick)
+        before = self._pool
+        fresh = Pool(head, self._tokens, self._launch_one, self._watcher, self.kick)
         if before is not None:
             for crew, known in zip(fresh.crews, before.crews, strict=True):
                 crew.take_over(known)

@@ -11,7 +11,7 @@ from appliance.engine.envelope import Frame, Kind
 from appliance.engine.frames import Failed, Hello, Reason, TokenFact
 from appliance.engine.link import EngineFailed, Link, Work
 from appliance.engine.places import LeftOut, Places
-from appliance.engine.supervisor import Supervisor, TokenEvents
+from appliance.engine.supervisor import Supervisor
 
 HEAD = "1" * 64
 
@@ -179,9 +179,8 @@ def play(processes: int, game: Callable[[Supervisor, Yard], Coroutine[Any, Any, 
     yard = Yard()
 
     async def main() -> None:
-        boss = Supervisor(processes, yard.launch, yard, yard)
         seats = [Places(number, f"token {number}", processes) for number in range(tokens)]
-        boss.use(seats, TokenEvents(yard.left_out, yard.back))
+        boss = Supervisor(seats, yard.launch, yard, yard)
         try:
             async with asyncio.timeout(20):
                 await game(boss, yard)
