@@ -10,7 +10,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test lint bench kernels lock softhsm clean
+.PHONY: help demo serve test lint bench kernels sbom lock softhsm clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,14 +36,26 @@ bench: $(SCALE) softhsm ## Measure everything side by side; writes bench.json (A
 kernels: $(SCALE) softhsm ## Measure the inner kernels; fails where one became slower than in the last run
 	@$(BIN)/python -m tests.bench.kernels $(ARGS)
 
+sbom: $(PROJECT) var/sbom-venv/.installed ## Write the bill of materials of .venv to var/sbom.cdx.json (CycloneDX)
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 0) var/sbom-venv/bin/cyclonedx-py environment $(BIN)/python \
+	  --pyproject pyproject.toml --mc-type application --output-reproducible --output-file var/sbom.cdx.json
+	@echo "var/sbom.cdx.json"
+
 clean: ## Remove .venv, var/ (all state of the demo) and caches
 	rm -rf $(VENV) var build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache bench.json
 
-lock: ## Make both lock files anew from requirements*.in (for maintainers; run it with Python 3.11)
+lock: ## Make the lock files anew from requirements*.in (for maintainers; run it with Python 3.11)
 	@rm -rf var/lock-venv && $(PYTHON) -m venv var/lock-venv && var/lock-venv/bin/python -m pip install --quiet pip-tools==7.6.2
-	@for list in requirements requirements-scale; do var/lock-venv/bin/pip-compile --quiet --generate-hashes --allow-unsafe \
+	@for list in requirements requirements-scale requirements-sbom; do var/lock-venv/bin/pip-compile --quiet --generate-hashes --allow-unsafe \
 	  --strip-extras --no-header --no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	  --pip-args='--only-binary :all: --no-binary pyffx' --output-file $$list.lock $$list.in || exit 1; done
+
+var/sbom-venv/.installed: requirements-sbom.lock
+	@echo "Installing the libraries of requirements-sbom.lock into var/sbom-venv (once)"
+	@rm -rf var/sbom-venv && $(PYTHON) -m venv var/sbom-venv
+	@var/sbom-venv/bin/python -m pip --quiet --disable-pip-version-check --no-input install --require-hashes --only-binary :all: -r requirements-sbom.lock || \
+	  { echo "make: the libraries could not be installed; is the package index reachable?" >&2; exit 1; }
+	@touch $@
 
 softhsm:
 	@PYTHON="$(PYTHON)" sh softhsm-config/bootstrap.sh

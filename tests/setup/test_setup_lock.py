@@ -10,7 +10,7 @@ from softhsmkit import PROJECT
 
 PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
 DECISION = (PROJECT / "docs" / "decisions" / "0001-libraries-and-lock-file.md").read_text(encoding="utf-8")
-LISTS = pytest.mark.parametrize("name", ["requirements", "requirements-scale"])
+LISTS = pytest.mark.parametrize("name", ["requirements", "requirements-scale", "requirements-sbom"])
 
 
 def text_of(file: str) -> str:
