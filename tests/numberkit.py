@@ -17,8 +17,8 @@ from appliance.ledger.fold import KeyRecord, LedgerState
 from appliance.ledger.policy import Policy
 from appliance.ledger.roster import Roster
 from appliance.ledger.states import KeyState
+from appliance.numbers.aes import EncryptBlocks
 from appliance.numbers.domains import Domain, DomainTree, Generation, default_domains
-from appliance.numbers.ff1 import EncryptBlocks
 from appliance.numbers.formats import BASE36, DECIMAL, Format
 from appliance.numbers.lockstep import Halves
 

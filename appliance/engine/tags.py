@@ -2,7 +2,8 @@
 
 A tag is one block of AES-256 under a generation of the ``tag`` key: the eight bytes that name the purpose, then the
 resident code as an integer. Injective, so two people never share one; one-way without the key, so nobody who reads
-the index can tell whose it is. Only a number that was verified at the root has one.
+the index can tell whose it is. Only a number that was verified at the root has one. Nothing verifies a tag later, so
+each is made twice and the two are compared.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from appliance.numbers.blocks import WORDS, aligned, between
-from appliance.numbers.ff1 import BlocksLost, EncryptBlocks
+from appliance.numbers.aes import EncryptBlocks, twice
+from appliance.numbers.blocks import Rows, aligned, twice_between
 from appliance.numbers.formats import Format
 from appliance.numbers.lockstep import CHUNK, Halves
 
@@ -25,26 +26,28 @@ class Tagger:
 
     Raises:
         ValueError: the root has numbers that do not fit eight bytes (the ledger refuses such a tree).
+        CiphertextAltered: by the methods, if a tag made twice is two.
     """
 
     def __init__(self, encrypt_blocks: EncryptBlocks, root: Format) -> None:
         if root.size > 2 ** (8 * _NUMBER_BYTES):
             raise ValueError("the root's numbers do not fit eight bytes")
-        self._encrypt_blocks = encrypt_blocks
+        self._encrypt_blocks = twice(encrypt_blocks)
         self._right_size = np.array(root.right_size, np.uint64)
-        self._blocks, self._answer = aligned((CHUNK, 2), WORDS), aligned((CHUNK, 2), WORDS)
+        blocks, answer = Rows(CHUNK), Rows(CHUNK)
+        self._blocks, self._answer = blocks.blocks, answer.blocks
         self._blocks[:, 0] = int.from_bytes(PREFIX, "big")
         self._values = aligned((CHUNK,), np.uint64)
-        self._encrypt = between(encrypt_blocks, self._blocks, self._answer)
+        self._encrypt = twice_between(encrypt_blocks, blocks, answer)
 
     def of_values(self, values: Sequence[int]) -> bytes:
         """The tags of numbers as integers, one after another."""
         if not values:
             return b""
-        return self._encrypted(b"".join([PREFIX + value.to_bytes(_NUMBER_BYTES, "big") for value in values]))
+        return self._encrypt_blocks(b"".join([PREFIX + value.to_bytes(_NUMBER_BYTES, "big") for value in values]))
 
     def of_columns(self, a: Halves, b: Halves) -> bytes:
-        """The same of halves, ``uint64[n]`` each: one call of AES for `CHUNK` of them."""
+        """The same of halves, ``uint64[n]`` each: two calls of AES for `CHUNK` of them."""
         return b"".join(self._chunks(a, b))
 
     def _chunks(self, a: Halves, b: Halves) -> Iterator[bytes]:
@@ -56,9 +59,3 @@ class Tagger:
             np.copyto(blocks[:, 1], values)  # to big-endian
             self._encrypt(count)
             yield self._answer[:count].tobytes()
-
-    def _encrypted(self, blocks: bytes) -> bytes:
-        answer = self._encrypt_blocks(blocks)
-        if len(answer) != len(blocks):
-            raise BlocksLost(f"AES answered {len(answer)} bytes to {len(blocks)}")
-        return answer

@@ -3,6 +3,6 @@
 Whoever has a key gives it as an `EncryptBlocks` function, which a token or a software AES can be.
 """
 
-from appliance.numbers.ff1 import EncryptBlocks
+from appliance.numbers.aes import EncryptBlocks
 
 __all__ = ["EncryptBlocks"]

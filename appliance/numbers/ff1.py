@@ -10,19 +10,13 @@ block a round. The step numbers in the comments are those of the standard's algo
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from appliance.numbers.aes import BlocksLost, EncryptBlocks, lost, twice
 from appliance.numbers.formats import Format, FormatError, MalformedNumber
-
-EncryptBlocks = Callable[[bytes], bytes]
-"""AES-ECB over 16*n bytes: 16*n bytes. The only access to a key that FF1 has."""
 
 MINIMUM_DOMAIN = 10**6  # SP 800-38G r1, section 5.1
 ROUNDS = 10
-
-
-class BlocksLost(ValueError):
-    """The AES answered with fewer or more bytes than it was given."""
 
 
 def check_domain(radix: int, length: int, minimum: int = MINIMUM_DOMAIN) -> None:
@@ -65,7 +59,7 @@ class Rounds:
     def _blocks(self, data: bytes) -> bytes:
         answer = self._encrypt(data)
         if len(answer) != len(data):
-            raise BlocksLost(f"AES answered {len(answer)} bytes to {len(data)}")
+            raise lost(answer, len(data))
         return answer
 
     def last_block(self, i: int) -> int:
@@ -158,54 +152,58 @@ class FF1Halves:
     """FF1 on the integer halves of one `Format`, as `Format.split` makes them.
 
     One call of ``encrypt_blocks`` with one block a round while ``b <= 12`` (halves up to 96
-    bits); longer numbers take the general way and are slower, not different.
+    bits); longer numbers take the general way and are slower, not different. The constants of all rounds, every
+    round of `encrypt`, and the general way are asked twice (`appliance.numbers.aes`).
 
     Raises:
         FormatError: the format has fewer than a million numbers.
+        CiphertextAltered: the constants were answered in two ways.
     """
 
     def __init__(self, encrypt_blocks: EncryptBlocks, fmt: Format, tweak: bytes) -> None:
         check_domain(fmt.radix, fmt.length)
-        self._encrypt_blocks = encrypt_blocks
-        self._rounds = rounds = Rounds(encrypt_blocks, fmt.radix, fmt.length, tweak)
+        self._once, self._twice = encrypt_blocks, twice(encrypt_blocks)
+        self._rounds = rounds = Rounds(self._twice, fmt.radix, fmt.length, tweak)
         self._quick = rounds.d <= 16
         if self._quick:
-            self._pairs = [(rounds.last_block(i), rounds.last_block(i + 1)) for i in range(0, ROUNDS, 2)]
+            self._lasts = [rounds.last_block(i) for i in range(ROUNDS)]
             self._unpack = struct.Struct(f"{rounds.d}s{16 - rounds.d}x").unpack  # refuses any length but 16
 
     def encrypt(self, a: int, b: int) -> tuple[int, int]:
-        """Left and right half enciphered.
+        """Left and right half enciphered, every block asked twice.
 
         Raises:
             ValueError: a half is outside the format.
+            CiphertextAltered: the two answers to a block differ.
         """
         self._check(a, b)
         if not self._quick:
             return self._rounds.encrypt(a, b)
-        aes, unpack, number = self._encrypt_blocks, self._unpack, int.from_bytes
-        left, right = self._rounds.left_size, self._rounds.right_size
+        aes, unpack, number = self._twice, self._unpack, int.from_bytes
+        left, right, lasts = self._rounds.left_size, self._rounds.right_size, self._lasts
+        for i in range(0, ROUNDS, 2):
+            a = (a + number(unpack(aes((lasts[i] ^ b).to_bytes(16)))[0])) % left
+            b = (b + number(unpack(aes((lasts[i + 1] ^ a).to_bytes(16)))[0])) % right
+        return a, b
+
+    def decrypt(self, a: int, b: int, doubled: int = 0) -> tuple[int, int]:
+        """The inverse of `encrypt`; raises the same. The last ``doubled`` of the ten rounds are asked twice."""
+        self._check(a, b)
+        if not self._quick:
+            return self._rounds.decrypt(a, b)
+        aes, unpack, number = self._by_round(doubled), self._unpack, int.from_bytes
+        left, right, lasts = self._rounds.left_size, self._rounds.right_size, self._lasts
         try:
-            for even, odd in self._pairs:
-                a = (a + number(unpack(aes((even ^ b).to_bytes(16)))[0])) % left
-                b = (b + number(unpack(aes((odd ^ a).to_bytes(16)))[0])) % right
+            for i in range(ROUNDS - 2, -1, -2):
+                b = (b - number(unpack(aes[i + 1]((lasts[i + 1] ^ a).to_bytes(16)))[0])) % right
+                a = (a - number(unpack(aes[i]((lasts[i] ^ b).to_bytes(16)))[0])) % left
         except struct.error:
             raise BlocksLost("AES answered more or less than the one block it was given") from None
         return a, b
 
-    def decrypt(self, a: int, b: int) -> tuple[int, int]:
-        """The inverse of `encrypt`; raises the same."""
-        self._check(a, b)
-        if not self._quick:
-            return self._rounds.decrypt(a, b)
-        aes, unpack, number = self._encrypt_blocks, self._unpack, int.from_bytes
-        left, right = self._rounds.left_size, self._rounds.right_size
-        try:
-            for even, odd in reversed(self._pairs):
-                b = (b - number(unpack(aes((odd ^ a).to_bytes(16)))[0])) % right
-                a = (a - number(unpack(aes((even ^ b).to_bytes(16)))[0])) % left
-        except struct.error:
-            raise BlocksLost("AES answered more or less than the one block it was given") from None
-        return a, b
+    def _by_round(self, doubled: int) -> list[EncryptBlocks]:
+        """Which AES each round has; a decryption runs from the last to the first."""
+        return [self._twice] * doubled + [self._once] * (ROUNDS - doubled)
 
     def _check(self, a: int, b: int) -> None:
         if not (0 <= a < self._rounds.left_size and 0 <= b < self._rounds.right_size):

@@ -1,7 +1,7 @@
-"""FF1 over many numbers at once: a round is one AES call with one block per number.
+"""FF1 over many numbers at once: a round is one AES call with one block per number, or two where it is asked twice.
 
 For one key and format everything in FF1's CBC-MAC before the last block is constant (see
-`appliance.numbers.ff1.Rounds`), so ten calls convert any number of numbers. The halves live in
+`appliance.numbers.ff1.Rounds`), so ten calls decipher any number of numbers. The halves live in
 numpy ``uint64`` arrays and the arithmetic is exact modulo 2**64. Numbers go through in chunks
 small enough that all arrays of a round stay in the processor's cache, with buffers made once;
 arrays larger than that halve the speed.
@@ -9,13 +9,15 @@ arrays larger than that halve the speed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.numbers.blocks import WORDS, aligned, between
-from appliance.numbers.ff1 import ROUNDS, EncryptBlocks, Rounds, check_domain
+from appliance.numbers.aes import EncryptBlocks, twice
+from appliance.numbers.blocks import Rows, aligned, between, twice_between
+from appliance.numbers.ff1 import ROUNDS, Rounds, check_domain
 from appliance.numbers.formats import Format, FormatError
 
 Halves = NDArray[np.uint64]
@@ -52,13 +54,16 @@ class _Round(NamedTuple):
 class _Buffers:
     """What one round works in; nothing of this size is made anew. ``high`` and ``low`` are columns of the blocks asked.
 
-    ``encrypt`` enciphers the first n blocks; ``word`` and ``more`` are the first eight and the next four bytes of each.
+    ``once`` enciphers the first n blocks, ``twice`` asks for each a second time and compares; ``word`` and ``more`` are
+    the first eight and the next four bytes of each answer.
     """
 
     def __init__(self, encrypt_blocks: EncryptBlocks, n: int) -> None:
-        self._asked, self._answer = aligned((n, 2), WORDS), aligned((n, 2), WORDS)
+        asked, answer = Rows(n), Rows(n)
+        self._asked, self._answer = asked.blocks, answer.blocks
         self._y, self._q, self._estimate = aligned((n,), np.uint64), aligned((n,), np.uint64), aligned((n,), np.float64)
-        self.encrypt = between(encrypt_blocks, self._asked, self._answer)
+        self.once = between(encrypt_blocks, asked, answer)
+        self.twice = twice_between(encrypt_blocks, asked, answer)
         self.take(n)
 
     def take(self, n: int) -> None:
@@ -83,7 +88,7 @@ class Lockstep:
         if not fits(fmt):
             raise FormatError(f"length: {fmt.length} digits of {fmt.radix} have halves above 63 bits")
         self._left, self._right = _constant(fmt.left_size), _constant(fmt.right_size)
-        rounds = Rounds(encrypt_blocks, fmt.radix, fmt.length, tweak)
+        rounds = Rounds(twice(encrypt_blocks), fmt.radix, fmt.length, tweak)
         self._wide = rounds.d == 12  # b <= 8, so d is 8 or 12
         self._chunk = chunk
         self._buffers = _Buffers(encrypt_blocks, chunk)
@@ -99,30 +104,31 @@ class Lockstep:
         return _Round(_constant(high) if rounds.b == 8 else None, _constant(low), _constant(size), factor, i % 2 == 0)
 
     def encrypt(self, a: Halves, b: Halves) -> tuple[Halves, Halves]:
-        """Left and right halves enciphered, ``uint64[n]`` each, in new arrays.
+        """Left and right halves enciphered, ``uint64[n]`` each, in new arrays; every block is asked twice.
 
         Raises:
             ValueError: the arrays differ in length or type, or a half is outside the format.
+            CiphertextAltered: the two answers to a block differ.
         """
         a, b = self._checked(a, b)
         self.encrypt_in_place(a, b)
         return a, b
 
-    def decrypt(self, a: Halves, b: Halves) -> tuple[Halves, Halves]:
-        """The inverse of `encrypt`; raises the same."""
+    def decrypt(self, a: Halves, b: Halves, doubled: int = 0) -> tuple[Halves, Halves]:
+        """The inverse of `encrypt`; raises the same. The last ``doubled`` of the ten rounds are asked twice."""
         a, b = self._checked(a, b)
-        self.decrypt_in_place(a, b)
+        self.decrypt_in_place(a, b, doubled)
         return a, b
 
     def encrypt_in_place(self, a: Halves, b: Halves) -> None:
         """As `encrypt`, into the arrays given: contiguous, equally long, halves in range (not checked)."""
         for start in range(0, len(a), self._chunk):
-            self._run(a[start : start + self._chunk], b[start : start + self._chunk], inverse=False)
+            self._run(a[start : start + self._chunk], b[start : start + self._chunk], ROUNDS, inverse=False)
 
-    def decrypt_in_place(self, a: Halves, b: Halves) -> None:
+    def decrypt_in_place(self, a: Halves, b: Halves, doubled: int = 0) -> None:
         """As `decrypt`, into the arrays given: contiguous, equally long, halves in range (not checked)."""
         for start in range(0, len(a), self._chunk):
-            self._run(a[start : start + self._chunk], b[start : start + self._chunk], inverse=True)
+            self._run(a[start : start + self._chunk], b[start : start + self._chunk], doubled, inverse=True)
 
     def _checked(self, a: Halves, b: Halves) -> tuple[Halves, Halves]:
         if a.dtype != np.uint64 or b.dtype != np.uint64 or a.ndim != 1 or a.shape != b.shape:
@@ -131,15 +137,20 @@ class Lockstep:
             raise ValueError("a half is outside the format")
         return a.copy(), b.copy()
 
-    def _run(self, a: Halves, b: Halves, *, inverse: bool) -> None:
-        """Ten rounds over one chunk. Sums and differences are settled by a minimum: the wrong one has wrapped."""
+    def _run(self, a: Halves, b: Halves, doubled: int, *, inverse: bool) -> None:
+        """Ten rounds over one chunk, the first ``doubled`` of FF1's asked twice.
+
+        Sums and differences are settled by a minimum: the wrong one has wrapped.
+        """
         buffers = self._buffers
         if buffers.n != len(a):
             buffers.take(len(a))
         y, q = buffers.y, buffers.q
-        for step in reversed(self._steps) if inverse else self._steps:
+        encrypt = [buffers.twice] * doubled + [buffers.once] * (ROUNDS - doubled)
+        for i in range(ROUNDS - 1, -1, -1) if inverse else range(ROUNDS):
+            step = self._steps[i]
             target, other = (a, b) if step.changes_left else (b, a)
-            self._round_function(step, other, buffers)
+            self._round_function(step, other, buffers, encrypt[i])
             if inverse:
                 np.subtract(target, y, target)
                 np.add(target, step.size, q)
@@ -148,14 +159,14 @@ class Lockstep:
                 np.subtract(target, step.size, q)
             np.minimum(target, q, out=target)
 
-    def _round_function(self, step: _Round, other: Halves, buffers: _Buffers) -> None:
+    def _round_function(self, step: _Round, other: Halves, buffers: _Buffers, encrypt: Callable[[int], None]) -> None:
         """Steps 6.i to 6.iv and the reduction of 6.vi: leaves ``y mod radix**m`` in ``buffers.y``."""
         y, q = buffers.y, buffers.q
         if step.high is not None:
             np.copyto(buffers.high, step.high)
         np.bitwise_xor(other, step.low, q)
         np.copyto(buffers.low, q)  # to big-endian
-        buffers.encrypt(buffers.n)
+        encrypt(buffers.n)
         np.copyto(y, buffers.word)  # and back
         _reduce(y, step.size, q)
         if self._wide:

@@ -83,14 +83,17 @@ class ConversionKeys:
     def encrypt_blocks(self, key_id: bytes, check_value: bytes) -> BlockStream:
         """AES-ECB with a conversion key, over 16*n bytes, in a session of its own.
 
-        The check value is computed by the very operation that then serves; the attributes are checked
-        as well. The function (a `BlockStream`) works until this token is closed, or anything goes wrong with it.
+        The check value is computed by the very operation that then serves (and whose canary its block stays); the
+        attributes are checked as well. The function (a `BlockStream`) works until this token is closed, or anything
+        goes wrong with it.
 
         Raises:
             KeyMissing, KeyDuplicated: the CKA_ID is on the token not once.
             CheckValueMismatch: it is another key.
             AttributeMismatch: the key could do more than encrypt, or leave the token.
+            CiphertextAltered: the check block was answered in two ways.
             TokenRefused, TokenUnavailable: see there; by the function, too.
+            AnotherKeyAnswered: by the function: see there.
         """
         name = self._objects.name(key_id)
 
@@ -117,7 +120,7 @@ class ConversionKeys:
             session: Any = self._handle.open()
             try:
                 stream = BlockStream(self._functions.begin(session.handle, find(session).handle))
-                check(check_value_of(stream(CHECK_BLOCK)))
+                check(check_value_of(stream.canary))
             except BaseException:
                 _end(session, stream)
                 raise

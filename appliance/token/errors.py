@@ -58,6 +58,10 @@ class CheckValueMismatch(TokenError):
     """A key with the right CKA_ID has other bytes than the ledger's check value says."""
 
 
+class AnotherKeyAnswered(TokenError):
+    """In the middle of an operation, the known block was answered otherwise than when the key was checked."""
+
+
 class AttributeMismatch(TokenError):
     """An attribute read back from the token is not the one of the template."""
 
@@ -94,6 +98,10 @@ class TokenRefused(TokenError):
     """The token said no for any other reason; the message names it."""
 
 
+class FeatureMissing(TokenError):
+    """The token lacks something that what is to be done with it needs; nothing was made on it."""
+
+
 class WrongThread(TokenError):
     """A defect: a second thread, or a forked child, touched PKCS#11."""
 
@@ -126,6 +134,7 @@ _UNMAPPED_CODES = {
     0x01B: "CKR_ACTION_PROHIBITED",
     0x068: "CKR_KEY_FUNCTION_NOT_PERMITTED",
     0x0E2: "CKR_TOKEN_WRITE_PROTECTED",
+    0x150: "CKR_BUFFER_TOO_SMALL",
 }
 _HINTS: dict[type[p11.PKCS11Error], str] = {
     p11.SessionReadOnly: "open the token for writing",

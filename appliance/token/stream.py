@@ -4,6 +4,9 @@ ECB has no chaining, so a single C_EncryptInit serves any number of calls. A one
 SoftHSM, an update of the running operation 1.3 µs for 1 to 16 blocks and 27 µs for 8,192; beyond that the
 cost per block rises, so longer inputs go in pieces. If anything at all goes wrong the operation is over
 for good: every later call fails, and none answers with bytes of another one.
+
+Every call carries one block more, the *canary*: the block of the check value, whose answer is known from when the
+operation was begun and the check value was found right. An answer without it is no answer: another key gave it.
 """
 
 from __future__ import annotations
@@ -16,19 +19,19 @@ from hashlib import sha256
 from threading import get_ident
 from typing import Protocol
 
-from numpy.typing import NDArray
 from pkcs11 import PKCS11Error
 
-from appliance.numbers.blocks import Block
-from appliance.token.errors import CheckValueMismatch, TokenError, TokenRefused, TokenUnavailable, translate
+from appliance.numbers.aes import BLOCK, CiphertextAltered
+from appliance.numbers.blocks import Rows
+from appliance.token.errors import AnotherKeyAnswered, CheckValueMismatch, TokenRefused, TokenUnavailable, translate
 from appliance.token.guard import OWNER
 
-BLOCK = 16
 MOST_BLOCKS = 8_192
 LARGEST = MOST_BLOCKS * BLOCK
 CHECK_BLOCK = b"kagimori/kcv/v1\x00"
 CHECK_VALUE_BYTES = 6
 _DOING = "encrypt blocks"
+_UNWRITTEN = bytes(BLOCK)
 
 
 class Running(Protocol):
@@ -56,50 +59,79 @@ def require_check_value(found: bytes, wanted: bytes, key: str) -> None:
 
 
 class BlockStream:
-    """The running operation over one key of one session; called with 16*n bytes it returns 16*n bytes."""
+    """The running operation over one key of one session; called with 16*n bytes it returns 16*n bytes.
 
-    __slots__ = ("_answer", "_answer_at", "_operation")
+    ``canary``: AES of `CHECK_BLOCK` as this operation first gave it, asked twice; whoever begins a stream compares its
+    check value (`check_value_of`) with the key's before anything else is enciphered.
+
+    Raises:
+        TokenError: the operation cannot be used; it is over.
+        CiphertextAltered: it does not answer alike twice, or answers nothing; likewise.
+    """
+
+    __slots__ = ("_answer", "_answer_at", "_behind", "_operation", "canary")
 
     def __init__(self, operation: Running) -> None:
         self._operation: Running | None = operation
-        room = ctypes.create_string_buffer(LARGEST)
+        room = ctypes.create_string_buffer(LARGEST + BLOCK)
         self._answer_at = ctypes.c_void_p(ctypes.addressof(room))
         self._answer = memoryview(room).cast("B")
+        self._behind = False
+        self._update(CHECK_BLOCK + CHECK_BLOCK, self._answer_at, 2 * BLOCK)
+        self.canary = self._answer[:BLOCK].tobytes()
+        if self._answer[BLOCK : 2 * BLOCK] != self.canary or self.canary == _UNWRITTEN:
+            self.close()
+            raise CiphertextAltered
 
     def __call__(self, blocks: bytes) -> bytes:
         """AES of each block.
 
         Raises:
-            TokenUnavailable, TokenRefused: the operation is over, now and for good.
+            AnotherKeyAnswered, TokenUnavailable, TokenRefused: the operation is over, now and for good.
             ValueError: not whole blocks; nothing was asked of the token.
             WrongThread: another thread, or another process, uses PKCS#11.
         """
         size = len(blocks)
         if type(blocks) is not bytes or size > LARGEST or not size or size % BLOCK:
             return self._in_pieces(blocks)
-        self._update(blocks, self._answer_at, size)
-        return self._answer[:size].tobytes()
+        size += BLOCK
+        self._answer[:BLOCK] = _UNWRITTEN  # an answer that is not written is none, and not the one before
+        self._update(CHECK_BLOCK + blocks, self._answer_at, size)
+        answer = self._answer[:size].tobytes()
+        if not answer.startswith(self.canary):
+            raise self._swapped()
+        return answer[BLOCK:]
 
-    def between(self, source: NDArray[Block], target: NDArray[Block]) -> Callable[[int], None]:
+    def between(self, source: Rows, target: Rows) -> Callable[[int], None]:
         """A function that enciphers the first n blocks of ``source`` into ``target`` without a copy in between.
 
-        Both are contiguous arrays of 16 bytes a row, at most `MOST_BLOCKS` rows, and must not be resized.
+        Each has at most `MOST_BLOCKS` blocks. The canary stands before them in one call and behind them in the next, so
+        that what a token does to the same place of every answer meets other blocks when they are asked again.
 
         Raises:
-            ValueError: they are not; by the function as `__call__`, also when there are fewer rows.
+            ValueError: they have more; by the function, they have fewer than n.
+            AnotherKeyAnswered, TokenUnavailable, TokenRefused, WrongThread: by the function, as `__call__`.
         """
         rows = min(len(source), len(target))
-        for array in (source, target):
-            if not array.flags.c_contiguous or array.nbytes != BLOCK * len(array) or rows > MOST_BLOCKS:
-                raise ValueError(f"blocks: contiguous arrays of {BLOCK} bytes a row, at most {MOST_BLOCKS} rows")
-        if not target.flags.writeable:
-            raise ValueError("blocks: the target cannot be written to")
-        places = ctypes.c_void_p(source.ctypes.data), ctypes.c_void_p(target.ctypes.data)
+        if rows > MOST_BLOCKS:
+            raise ValueError(f"{rows} blocks; at most {MOST_BLOCKS} at once")
+        ahead = ctypes.c_void_p(source.address - BLOCK), ctypes.c_void_p(target.address - BLOCK)
+        behind = ctypes.c_void_p(source.address), ctypes.c_void_p(target.address)
+        asked, answer, canary = source.memory, target.memory, self.canary
 
         def encrypt(count: int) -> None:
             if not 0 < count <= rows:
                 raise ValueError(f"{count} blocks; the arrays have {rows}")
-            self._update(*places, BLOCK * count)
+            self._behind = not self._behind
+            places, at = (behind, BLOCK * count) if self._behind else (ahead, -BLOCK)
+            here, there = source.start + at, target.start + at
+            kept = asked[here : here + BLOCK]  # behind the last one, it may be a block of a larger call
+            asked[here : here + BLOCK] = CHECK_BLOCK
+            answer[there : there + BLOCK] = _UNWRITTEN
+            self._update(*places, BLOCK * count + BLOCK)
+            asked[here : here + BLOCK] = kept
+            if not answer.startswith(canary, there):
+                raise self._swapped()
 
         encrypt.keeps = source, target  # type: ignore[attr-defined]  # the places are theirs as long as this lives
         return encrypt
@@ -118,7 +150,8 @@ class BlockStream:
             self.close()
             raise
         if came != size:
-            raise self._lost()
+            self.close()
+            raise TokenRefused(f"{_DOING}: the token answered with fewer or more bytes than it was given")
 
     def _in_pieces(self, blocks: bytes) -> bytes:
         """Anything but 1 to 8,192 whole blocks in a bytes object."""
@@ -128,9 +161,12 @@ class BlockStream:
         pieces = (data[start : start + LARGEST] for start in range(0, len(data), LARGEST))
         return b"".join(map(self, pieces))
 
-    def _lost(self) -> TokenError:
+    def _swapped(self) -> AnotherKeyAnswered:
         self.close()
-        return TokenRefused(f"{_DOING}: the token answered with fewer or more bytes than it was given")
+        return AnotherKeyAnswered(
+            f"{_DOING}: another key answered, or the token altered ciphertext: the check block came back another",
+            "nothing was answered from it; a token that does this again must be taken out of use",
+        )
 
     def close(self) -> None:
         """Ends the operation; safe to call twice, and from within a failure."""

@@ -18,7 +18,7 @@ def measure(setting: Setting) -> Measured:
     runs: dict[int, list[load.Load]] = {clients: [] for clients in setting.effort.clients}
     floors = []
     for _ in range(min(ROUNDS, setting.effort.rounds)):
-        floors.append(limits.token_thirty_updates(setting.ours.encrypt_blocks) + limits.fdatasync(setting.world.folder))
+        floors.append(limits.token_updates(setting.ours.encrypt_blocks) + limits.fdatasync(setting.world.folder))
         for clients, seen in runs.items():
             seen.append(load.run(setting.world.hub_socket, asked, clients, seconds))
         setting.tick()

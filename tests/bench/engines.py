@@ -18,7 +18,7 @@ from pathlib import Path
 
 from appliance.engine import frames
 from appliance.engine.envelope import Frame, FrameReader, Kind
-from appliance.engine.link import SOCKET_BUFFER
+from appliance.engine.starting import SOCKET_BUFFER
 from tests.bench.engine import TOKEN, token_of
 from tests.bench.figures import Curve, Figure, Limit, Measured, at_least
 from tests.bench.setting import Seen, Setting, middle, ratio

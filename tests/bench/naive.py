@@ -14,7 +14,7 @@ import pkcs11
 
 from appliance.engine.converter import Converter
 from appliance.ledger.fold import KeyRecord
-from appliance.numbers.ff1 import EncryptBlocks
+from appliance.numbers.aes import EncryptBlocks
 from tests.bench.limits import PROCESSOR, rate
 from tests.bench.subject import B, E
 from tests.numberkit import DEFAULT_KEYS, make_state, random_codes

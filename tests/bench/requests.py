@@ -9,7 +9,7 @@ from tests.bench.figures import Figure, Goal, Limit, Measured, at_least, at_most
 from tests.bench.setting import Setting
 
 GROUP = "requests"
-FLOOR = "30 one-block updates on the token + one fdatasync"
+FLOOR = "31 updates on the token (43 blocks) + one fdatasync"
 CROWD = 32
 
 
@@ -18,7 +18,7 @@ def measure(setting: Setting) -> Measured:
     floors, ones, crowds = [], [], []
     asked, seconds, path = setting.asked(), setting.effort.seconds, setting.world.hub_socket
     for _ in range(setting.effort.rounds):
-        floors.append(limits.token_thirty_updates(setting.ours.encrypt_blocks) + limits.fdatasync(setting.world.folder))
+        floors.append(limits.token_updates(setting.ours.encrypt_blocks) + limits.fdatasync(setting.world.folder))
         ones.append(load.run(path, asked, 1, seconds))
         crowds.append(load.run(path, asked, CROWD, seconds))
         setting.tick()

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from appliance.engine.converter import Converter
 from appliance.ledger import chain, files
 from appliance.memory import keep_freed_memory
+from appliance.numbers.aes import EncryptBlocks
 from appliance.numbers.domains import Generation
-from appliance.numbers.ff1 import EncryptBlocks
 from appliance.token import Token
 from tests.world import World
 

@@ -9,7 +9,8 @@ import pytest
 from numberkit import software_aes
 from softhsmkit import SoftHSM
 
-from appliance.numbers.ff1 import FF1, EncryptBlocks, FF1Halves
+from appliance.numbers.aes import EncryptBlocks
+from appliance.numbers.ff1 import FF1, FF1Halves
 from appliance.numbers.formats import DECIMAL, Format
 from appliance.numbers.lockstep import Lockstep
 from appliance.token.token import Token

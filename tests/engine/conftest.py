@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.engine import patience
 from tests.daemonkit import copy_world, rich_world
 from tests.world import World, build_world
 
@@ -26,3 +27,9 @@ def small_template(tmp_path_factory: pytest.TempPathFactory) -> World:
 def small(small_template: World, tmp_path: Path) -> World:
     """Three keys, for one test alone."""
     return copy_world(small_template, tmp_path / "w")
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Engines on paper are started again at once, however many failed."""
+    monkeypatch.setattr(patience, "pause", lambda failures, longest: 0.0)

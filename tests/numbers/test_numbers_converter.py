@@ -12,8 +12,9 @@ from appliance.engine.converter import FEW_LINES, Converted, Converter
 from appliance.engine.routes import GenerationUnusable, UnknownGeneration
 from appliance.ledger.fold import KeyRecord
 from appliance.ledger.states import KeyState
+from appliance.numbers.aes import EncryptBlocks
 from appliance.numbers.domains import Domain, Generation
-from appliance.numbers.ff1 import FF1, EncryptBlocks
+from appliance.numbers.ff1 import FF1
 from appliance.numbers.formats import BASE36, DECIMAL, Format
 from appliance.numbers.lockstep import CHUNK
 

@@ -10,7 +10,8 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numberkit import IN_USE, OTHERS, software_aes
 
-from appliance.numbers.ff1 import FF1, BlocksLost, FF1Halves, Rounds, check_domain
+from appliance.numbers.aes import BlocksLost
+from appliance.numbers.ff1 import FF1, FF1Halves, Rounds, check_domain
 from appliance.numbers.formats import BASE36, DECIMAL, Format, FormatError, MalformedNumber
 
 AES = software_aes(bytes(range(32)))
@@ -101,9 +102,11 @@ def test_one_block_a_round_and_nothing_else(fmt: Format) -> None:
     halves = FF1Halves(recorder, fmt, b"sspin.B")
     recorder.calls.clear()
     halves.encrypt(1, 2)
-    assert recorder.calls == [1] * 10
-    halves.decrypt(1, 2)
-    assert recorder.calls == [1] * 20
+    assert recorder.calls == [2] * 10, "each block is asked twice"
+    for doubled in (0, 1, 3, 10):
+        recorder.calls.clear()
+        assert halves.decrypt(*halves.encrypt(1, 2), doubled) == (1, 2)
+        assert recorder.calls == [2] * 10 + [1] * (10 - doubled) + [2] * doubled
 
 
 def test_radix_65536_and_very_long_lists() -> None:

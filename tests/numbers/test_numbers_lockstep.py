@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numberkit import IN_USE, OTHERS, random_halves, software_aes
 
-from appliance.numbers.ff1 import BlocksLost, EncryptBlocks, FF1Halves, Rounds
+from appliance.numbers.aes import BlocksLost, EncryptBlocks
+from appliance.numbers.ff1 import FF1Halves, Rounds
 from appliance.numbers.formats import BASE36, DECIMAL, Format, FormatError
 from appliance.numbers.lockstep import CHUNK, Lockstep, fits
 
@@ -51,7 +52,7 @@ def test_lockstep_equals_scalar_where_the_arithmetic_is_at_its_limits(fmt: Forma
 
 
 @FORMATS
-def test_every_round_is_one_call_with_one_block_a_number(fmt: Format) -> None:
+def test_every_round_asks_one_block_a_number_and_asks_it_twice_where_it_must(fmt: Format) -> None:
     calls: list[int] = []
 
     def recording(data: bytes) -> bytes:
@@ -63,7 +64,11 @@ def test_every_round_is_one_call_with_one_block_a_number(fmt: Format) -> None:
     a, b = random_halves(fmt, 250)
     calls.clear()
     lockstep.encrypt(a, b)
-    assert calls == [1600] * 20 + [800] * 10
+    assert calls == [1600] * 40 + [800] * 20
+    for doubled in (0, 1, 3, 10):
+        calls.clear()
+        lockstep.decrypt(a, b, doubled)
+        assert calls == [1600] * 2 * (10 + doubled) + [800] * (10 + doubled)
     calls.clear()
     lockstep.encrypt(a[:0], b[:0])
     assert calls == []
