@@ -19,6 +19,7 @@ from appliance.configuration import ConfigurationError
 from appliance.hubkit.client import Client
 from appliance.hubkit.wire import Conversion, Failed
 from appliance.oversight.cli import oversight
+from appliance.qualify.command import command as qualify
 
 SHOWN_FAILURES = 10
 
@@ -30,6 +31,7 @@ convert    convert numbers through a running daemon
 bulk       convert, re-key or count a column of a large file; resume a job that was cut off
 status     what a running daemon says of itself
 oversight  what the oversight body runs: witness, export, verify, report
+qualify    try whether a PKCS#11 token is fit to hold the keys
 
 Keys and ledger are made with `keyceremony`.
 """
@@ -57,6 +59,7 @@ def cli() -> None:
 
 cli.add_command(bulk)
 cli.add_command(oversight)
+cli.add_command(qualify)
 
 
 @cli.command()

@@ -106,7 +106,9 @@ _take_plain(cli)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with its documented exit code."""
+    hardening.tell_no_exception_text()
     hardening.forbid_reading()
+    hardening.lock_memory()  # where it cannot be locked, whoever is asked for a secret is told
     commandline.prepare_streams()
     sys.exit(run(arguments))
 

@@ -11,8 +11,10 @@ from appliance.errors import KagimoriError
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.servicekeys import LOG, TAG, current_log, current_tag
 from appliance.ledger.states import READABLE, KeyState
+from appliance.numbers.aes import EncryptBlocks
 from appliance.numbers.domains import Generation
-from appliance.numbers.ff1 import EncryptBlocks
+from appliance.token.features import CONVERSION
+from appliance.token.features import LOG as LOG_KEYS
 from appliance.token.token import Token
 
 _NEEDED_FOR = {
@@ -59,7 +61,10 @@ def open_keys(token: Token, state: LedgerState, seat: Seat) -> OpenKeys:
 
     Raises:
         TokenError: a key is missing, there twice, or not the one that the ledger has.
+        CiphertextAltered: the token answered a check block in two ways.
+        FeatureMissing: the token cannot do what its keys are for.
     """
+    token.require_features(CONVERSION, *(() if seat.log is None else (LOG_KEYS,)), made=True)
     readable = (key for key in state.keys.values() if key.state in READABLE and key.generation.domain != LOG)
     blocks = {key.generation: token.encrypt_blocks(key.key_id, key.check_value) for key in readable}
     if seat.log is None:

@@ -84,11 +84,7 @@ class Functions:
     """
 
     def __init__(self, module: Path) -> None:
-        listed = ctypes.POINTER(_FunctionList)()
-        library = ctypes.CDLL(str(module))  # the same one: it is loaded already
-        if library.C_GetFunctionList(ctypes.byref(listed)) != _OK or _is_null(listed):
-            raise TokenModuleError(f"PKCS#11 module {module}: cannot be used (C_GetFunctionList gave nothing)")
-        places = listed.contents.functions
+        places = function_list(module)
         self._init = _Init(places[_ENCRYPT_INIT])
         self._update = _Update(places[_ENCRYPT_UPDATE])
         self._final = _Final(places[_ENCRYPT_FINAL])
@@ -102,6 +98,19 @@ class Functions:
         mechanism = _Mechanism(_AES_ECB, None, 0)
         require_ok(self._init(session, ctypes.byref(mechanism), key))
         return Operation(session, self._update, self._final)
+
+
+def function_list(module: Path) -> Any:
+    """The addresses of a loaded module's functions, in the order of CK_FUNCTION_LIST.
+
+    Raises:
+        TokenModuleError: the module gives out no list of functions.
+    """
+    listed = ctypes.POINTER(_FunctionList)()
+    library = ctypes.CDLL(str(module))  # the same one: it is loaded already
+    if library.C_GetFunctionList(ctypes.byref(listed)) != _OK or _is_null(listed):
+        raise TokenModuleError(f"PKCS#11 module {module}: cannot be used (C_GetFunctionList gave nothing)")
+    return listed.contents.functions
 
 
 class Operation:

@@ -108,7 +108,7 @@ class Objects:
         """Everything stored, sorted."""
         found = self.search({})
         with asking("list the objects"):
-            return sorted(_facts(item) for item in found)
+            return sorted(facts_of(item) for item in found)
 
     def destroy(self, key_id: bytes) -> None:
         """Remove a key with what bears the same CKA_ID, and prove the absence. See `Token.destroy`."""
@@ -148,7 +148,8 @@ class Objects:
         )
 
 
-def _facts(item: Any) -> ObjectFacts:
+def facts_of(item: Any) -> ObjectFacts:
+    """What an object is."""
     kind = read(item, Attribute.CLASS)
     return ObjectFacts(
         key_id=bytes(read(item, Attribute.ID) or b""),

@@ -13,6 +13,7 @@ import pkcs11
 from pkcs11 import PKCS11Error, TokenFlag
 from pkcs11.exceptions import TokenNotPresent, TokenNotRecognised
 
+from appliance.token import finalizers
 from appliance.token.errors import TokenModuleError, TokenNotFound, asking, code_name
 
 
@@ -24,6 +25,7 @@ def load(module: Path) -> Any:
     """
     if not module.is_file():
         raise TokenModuleError(f"PKCS#11 module {module}: there is no such file", "name the module's full path")
+    finalizers.silence()
     try:
         return pkcs11.lib(str(module))
     except PKCS11Error as error:

@@ -19,6 +19,7 @@ from appliance.token import login, slots
 from appliance.token.calls import Functions
 from appliance.token.conversionkeys import ConversionKeys
 from appliance.token.errors import asking
+from appliance.token.features import Features
 from appliance.token.guard import OWNER
 from appliance.token.inventory import Inventory
 from appliance.token.logkeys import LogKeys
@@ -38,7 +39,7 @@ class TokenFacts:
     model: str
 
 
-class Token(ConversionKeys, TransportKeys, SigningKeys, LogKeys, Inventory):
+class Token(ConversionKeys, TransportKeys, SigningKeys, LogKeys, Inventory, Features):
     """An open token; a context manager. Make one with `Token.open`; what it can do is in the classes it is made of."""
 
     def __init__(self, handle: Any, session: Any, functions: Functions) -> None:
@@ -68,6 +69,20 @@ class Token(ConversionKeys, TransportKeys, SigningKeys, LogKeys, Inventory):
             return cls(handle, login.log_in(handle, login.USER, pin, writable=writable), functions)
         finally:
             pin = ""  # a traceback shows its frames' variables to whoever asks
+
+    @property
+    def login_session(self) -> Any:
+        """The session that logged in, for trials of the token (`appliance.token.trials`).
+
+        Raises:
+            TokenUnavailable: it was closed.
+        """
+        return self._objects.session
+
+    @property
+    def slot_token(self) -> Any:
+        """The token as python-pkcs11 has it, for further sessions; for trials as well."""
+        return self._handle
 
     def close(self) -> None:
         """End all streams and log out. A second call does nothing.

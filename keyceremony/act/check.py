@@ -22,6 +22,7 @@ from keyceremony.act.desk import Desk
 from keyceremony.act.prepare import Prepared
 from keyceremony.act.work import carryout
 from keyceremony.act.work.bench import STAGING
+from keyceremony.act.work.fitness import wanted
 from keyceremony.act.work.keys import holders, require_copy, require_transport_key
 from keyceremony.act.work.recovery import copied
 from keyceremony.errors import CopyMismatch, KeyLabelTaken, TokenNotEmpty
@@ -32,6 +33,7 @@ def check(prepared: Prepared, desk: Desk) -> None:
 
     Raises:
         TokenError: a token is not there, a PIN is wrong, or a key that must be there is missing.
+        FeatureMissing: a token lacks what the plan asks of it.
         TokenNotEmpty, KeyLabelTaken, TransportKeyAltered, CopyMismatch: a token is not as it must be.
     """
     needs, state = prepared.needs, prepared.state
@@ -39,6 +41,8 @@ def check(prepared: Prepared, desk: Desk) -> None:
         desk.check_so(name.serial)
     for name in needs.users:
         desk.token(name.serial)
+    for serial, features in wanted(prepared.paper.plan, state).items():
+        desk.token(serial).require_features(*features)
     for name in needs.empty:
         _require_empty(desk.token(name.serial))
     if state is None:

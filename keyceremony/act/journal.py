@@ -201,13 +201,23 @@ def _decode(path: Path, data: bytes) -> Iterator[Line]:
     for n, text in enumerate(data.splitlines(), start=1):
         try:
             line = msgspec.json.decode(text, type=Line, strict=True)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise _damaged(path, f"line {n}: {error}") from None
         if line.n != n:
             raise _damaged(path, f"line {n} is numbered {line.n}")
+        _check_time(path, line)
         if line.kind == "make":
             _check_make(path, line)
         yield line
+
+
+def _check_time(path: Path, line: Line) -> None:
+    try:
+        aware = datetime.fromisoformat(line.at).tzinfo is not None
+    except ValueError:
+        aware = False
+    if not aware:
+        raise _damaged(path, f"line {line.n}: at: not a time in UTC")
 
 
 def _check_make(path: Path, line: Line) -> None:

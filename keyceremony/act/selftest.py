@@ -1,7 +1,8 @@
 """Trying a key just made or copied: what it is for is done with it once, on the token, and must come out right.
 
-A conversion key: numbers of its domain go through FF1 and come back the same. A tag key: a block gives the same tag
-twice, another block another one. (A log key signs and is verified whenever it is opened: `Token.log_signer`.)
+A conversion key: numbers of its domain go through FF1 and come back the same (as they would with a token that altered
+every answer alike, so blocks are also asked alone and together). A tag key: a block gives the same tag twice, another
+block another one. (A log key signs and is verified whenever it is opened: `Token.log_signer`.)
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import secrets
 
 from appliance.ledger.servicekeys import TAG
+from appliance.numbers.aes import EncryptBlocks
 from appliance.numbers.domains import Domain, DomainTree
-from appliance.numbers.ff1 import FF1, EncryptBlocks
+from appliance.numbers.ff1 import FF1
 from keyceremony.errors import SelfTestFailed
 
 NUMBERS = 4
@@ -37,10 +39,17 @@ def _converts(encrypt_blocks: EncryptBlocks, domain: Domain) -> None:
         raise SelfTestFailed(f"{domain.name}: a number enciphered with the new key does not come back")
     if sealed == plain:
         raise SelfTestFailed(f"{domain.name}: the new key changes nothing")
+    blocks = _blocks()
+    if encrypt_blocks(b"".join(blocks)) != b"".join(map(encrypt_blocks, blocks)):
+        raise SelfTestFailed(f"{domain.name}: the new key enciphers a block alone in another way than among others")
+
+
+def _blocks() -> list[bytes]:
+    return [secrets.token_bytes(_BLOCK) for _ in range(NUMBERS)]
 
 
 def _tags(encrypt_blocks: EncryptBlocks) -> None:
-    blocks = [secrets.token_bytes(_BLOCK) for _ in range(NUMBERS)]
+    blocks = _blocks()
     tags = [encrypt_blocks(block) for block in blocks]
     if encrypt_blocks(b"".join(blocks)) != b"".join(tags):
         raise SelfTestFailed(f"{TAG}: the new key gives another tag each time")

@@ -33,7 +33,7 @@ def load(path: Path) -> Person:
         person = msgspec.json.decode(read(path), type=Person)
         require_line("name", person.name)
         certificate_of(person)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise CardRefused(f"{path}: not a participant card ({error})", "make one with keyceremony enroll") from None
     except LedgerError as error:
         raise CardRefused(f"{path}: {error.reason}", "make a new card with keyceremony enroll") from None

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from appliance.ledger import certificate
 from appliance.ledger.roster import Person, Role, encode_certificate
+from appliance.token import features
 from appliance.token.errors import KeyMissing
 from keyceremony.errors import KeyLabelTaken
 from keyceremony.people import cards, pkcs8
@@ -63,8 +64,10 @@ def on_token(person_id: str, name: str, role: Role, *, token: Token, card: Path)
     Raises:
         OutputExists: the card exists; the token is not touched.
         KeyLabelTaken: the token holds a certificate for this participant already.
+        FeatureMissing: the token makes no P-256 keys.
     """
     check_absent(card)
+    token.require_features(features.IDENTITY)
     label = f"kagimori {person_id}"
     if any(held == label for _, held, _ in token.certificates()):
         raise KeyLabelTaken(f"the token already holds a certificate {label!r}", "use that one, or another token")

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import getpass
 import os
+import sys
 from pathlib import Path
 
+from appliance import hardening
 from appliance.configuration import PinFileRefused, read_pin
 from keyceremony.errors import SecretRefused
 
@@ -29,6 +31,8 @@ def ask(prompt: str) -> str:
             f"{prompt}: no terminal to ask at",
             "run it at a terminal, or name a file that holds it (--help lists the options)",
         ) from None
+    if hardening.may_be_swapped():
+        print("note: a swap disk may get what you type; prevent it with `ulimit -l unlimited`", file=sys.stderr)
     secret = getpass.getpass(f"{prompt}: ")
     if not secret:
         raise SecretRefused(f"{prompt}: nothing typed", "run the command again")

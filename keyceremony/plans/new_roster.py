@@ -53,7 +53,7 @@ def from_file(path: Path, present: Roster) -> Roster:
     """
     try:
         given = msgspec.toml.decode(read(path), type=RosterFile)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise SetupRefused(f"{path}: {error}", "keyceremony plan roster --help shows such a file") from None
     people = tuple(cards.load(path.parent / card) for card in given.participants)
     return Roster(people=people, thresholds={**present.thresholds, **given.thresholds})

@@ -85,7 +85,7 @@ def load(path: Path) -> PolicyFile:
     """
     try:
         return msgspec.toml.decode(read(path), type=PolicyFile)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise SetupRefused(f"{path}: {error}", "keyceremony plan policy --help shows such a file") from None
 
 

@@ -70,7 +70,7 @@ def load(path: Path) -> Setup:
     """
     try:
         return msgspec.toml.decode(read(path), type=Setup)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise SetupRefused(f"{path}: {error}", "docs/ceremony-guide.md shows a whole set-up file") from None
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from appliance.durable import sync_folder
+from appliance.ledger.errors import Malformed
 from appliance.ledger.outcome import Note
 from appliance.ledger.text import parse_instant, render_instant, require_line
 from keyceremony import workspace
@@ -57,8 +58,10 @@ def _parse(path: Path, number: int, line: bytes) -> Note:
         note = msgspec.json.decode(line, type=Note)
         parse_instant("at", note.at)
         require_line("text", note.text, longest=LONGEST)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _damaged(path, number, str(error)) from None
+    except Malformed as error:
+        raise _damaged(path, number, error.reason) from None
     return note
 
 
