@@ -1,8 +1,9 @@
 """The engines of one token under one ledger: every place is filled, and filled again when its engine ends.
 
 What repeating cannot mend (a wrong PIN, a refused ledger, a bad configuration, a wrong key) is not repeated: the token
-is left out for good. Anything else is: at once the first time, then after pauses that double. Whether a token
-without hope ends the daemon is not decided here; as long as another token serves, it does not.
+is left out for good. Anything else is (`appliance.engine.patience`): a token that is gone without end, a start that
+crashes so many times. Whether a token without hope ends the daemon is not decided here; as long as another token
+serves, or may come back, it does not.
 """
 
 from __future__ import annotations
@@ -15,11 +16,9 @@ from typing import Protocol
 
 from appliance.engine.frames import Failed
 from appliance.engine.link import EngineFailed, Link, defect
+from appliance.engine.patience import Patience
 
 FATAL = frozenset({"configuration", "ledger", "pin", "keys"})
-STABLE_SECONDS = 10.0
-LONGEST_PAUSE = 30.0
-MOST_FAILURES = 20
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Owner(Protocol):
     def ready(self) -> None:
         """One more engine serves."""
 
-    def engine_lost(self, pid: int, why: str) -> None:
+    def engine_lost(self, link: Link, why: str) -> None:
         """An engine is gone that nobody asked to go."""
 
     def engine_regained(self, pid: int) -> None:
@@ -71,6 +70,9 @@ class Owner(Protocol):
 
     def ledger_moved(self) -> None:
         """A new engine found a newer ledger."""
+
+    def start_failed(self) -> None:
+        """A token's engine could not be started (`Crew.failing`)."""
 
     def left_out(self, label: str, why: LeftOut) -> None:
         """A token has no engine now, or gets no new one any more."""
@@ -82,23 +84,23 @@ class Owner(Protocol):
         """By itself a token would be given up now."""
 
 
-def pause(failures: int) -> float:
-    """Seconds before the next start after so many failures in a row: none, then doubling."""
-    return 0.0 if failures == 0 else min(LONGEST_PAUSE, 0.25 * 2 ** (failures - 1))
-
-
 class Crew:
-    """The engines of one token. ``links``: those that serve; ``hopeless``: why there is no use in going on with it."""
+    """The engines of one token. ``links``: those that serve; ``hopeless``: why there is no use in going on with it.
+
+    ``failing``: its last start came to nothing, so that its next engine may be long in coming.
+    """
 
     def __init__(self, places: Places, owner: Owner, launch: Callable[[], Awaitable[Link]]) -> None:
         self.places = places
         self.links: list[Link] = []
         self.left_out: LeftOut | None = None
         self.hopeless: Failed | None = None
+        self.failing = False
         self._owner = owner
         self._launch = launch
         self._keepers: list[asyncio.Task[None]] = []
         self._starting = asyncio.Lock()
+        self._filling = asyncio.Lock()  # one place at a time, its pauses included: for a token that is gone, one tries
         self._failures = 0  # before the places were opened
         self._last: Failed = defect("no engine was started yet")
 
@@ -171,12 +173,13 @@ class Crew:
 
     async def _keep(self, link: Link | None) -> None:
         """One engine's place: fill it, wait until the engine ends, fill it again."""
-        failures = 0 if link else self._failures
+        patience = Patience(0 if link else self._failures)
         lost = False
         while True:
             if link is None:
                 try:
-                    link, failures = await self._fill(failures)
+                    async with self._filling:
+                        link = await self._fill(patience)
                 except GivenUp:
                     return
                 if lost:
@@ -185,49 +188,54 @@ class Crew:
             self.links = [other for other in self.links if other is not link]
             if self._owner.closing:
                 return
-            self._owner.engine_lost(link.hello.pid, why)
+            self._owner.engine_lost(link, why)
             self._last = link.failure or defect(why)
-            lived = asyncio.get_running_loop().time() - link.started
-            failures = 0 if lived >= STABLE_SECONDS else failures
+            patience.ended(asyncio.get_running_loop().time() - link.started)
             link, lost = None, True
 
-    async def _fill(self, failures: int) -> tuple[Link, int]:
+    async def _fill(self, patience: Patience) -> Link:
         while True:
-            if failures > 1:  # engines that start, and die as soon as they have work
+            if patience.failures > 1:  # engines that start, and die as soon as they have work
                 self._leave_out()
-            await asyncio.sleep(pause(failures))
-            failures += 1
+            await asyncio.sleep(patience.pause)
             try:
                 link = await self._start_one()
             except GivenUp:
                 raise
-            except LedgerMoved:
+            except LedgerMoved as moved:
+                patience.start_failed(moved.failure)
                 self._owner.ledger_moved()
             except EngineFailed as error:
-                self._judge(error.failure, failures)
+                patience.start_failed(error.failure)
+                self._judge(error.failure, patience)
             else:
+                patience.served()
                 self._enter(link)
                 self._owner.ready()
-                return link, failures
+                return link
 
-    def _judge(self, failure: Failed, failures: int) -> None:
-        self._last = failure
-        if failure.reason in FATAL:
-            self.hopeless = failure
-        elif failures >= MOST_FAILURES:
-            self.hopeless = defect(f"{failures} engines failed one after another; the last: {failure.message}")
-        else:
+    def _judge(self, failure: Failed, patience: Patience) -> None:
+        """After a start that failed: go on, or GivenUp."""
+        self._last, self.failing = failure, True
+        self.hopeless = failure if failure.reason in FATAL else _crash_loop(patience, failure)
+        if self.hopeless is None:
             self._leave_out()
-            return
-        self._owner.hopeless(self.hopeless)
+        else:
+            self._give_up(self.hopeless)
+        self._owner.start_failed()
+
+    def _give_up(self, hopeless: Failed) -> None:
+        """Unless another token has hope; even then, what repeating cannot mend is not repeated."""
+        self._owner.hopeless(hopeless)
         if self._owner.given_up is not None:
             raise GivenUp(self._owner.given_up)
-        if failure.reason in FATAL:
-            self._leave_out_for_good(failure)
-            raise GivenUp(failure)
+        if hopeless.reason in FATAL:
+            self._leave_out_for_good(hopeless)
+            raise GivenUp(hopeless)
 
     def _enter(self, link: Link) -> None:
         self.links.append(link)
+        self.failing = False
         if self.left_out is None or not self.left_out.for_good:
             self.hopeless = None
             if self.left_out is not None:
@@ -245,3 +253,15 @@ class Crew:
         since = time.time() if self.left_out is None else self.left_out.since
         self.left_out = LeftOut(since, failure, for_good=True)
         self._owner.left_out(self.places.label, self.left_out)
+
+
+def _crash_loop(patience: Patience, last: Failed) -> Failed | None:
+    """Why no engine is started any more, if so many starts have failed; never while the token is gone."""
+    if not patience.over:
+        return None
+    return Failed(
+        reason="defect",
+        message=f"{patience.defects} engines failed one after another; the last: {last.message}",
+        hint="try the token and its module with the maker's own tool, then start the daemon again",
+        exit_code=last.exit_code,
+    )

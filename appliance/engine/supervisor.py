@@ -4,6 +4,9 @@ The engines of one ledger head are a `Pool`, those of one token in it a `Crew`; 
 old one finish. Engines of one token start one at a time, so that a wrong PIN is tried by one of them only. A token that
 drops is left out while another serves, and what its engines were at is done by another; when there is no hope for any
 token, the daemon is told to stop.
+
+While no engine serves, what waits is kept for `DOWN_SECONDS`, since the next one is there in less; as soon as a start
+on every token has failed, that hope is gone, and everything is refused at once until an engine serves.
 """
 
 from __future__ import annotations
@@ -16,9 +19,10 @@ from typing import Protocol
 from appliance.engine.envelope import Kind
 from appliance.engine.frames import Failed
 from appliance.engine.link import EngineFailed, Link, Work
-from appliance.engine.places import LONGEST_PAUSE, Crew, LedgerMoved, LeftOut, Places
+from appliance.engine.places import Crew, LedgerMoved, LeftOut, Places
 
 DOWN_SECONDS = 2.0
+RETIRE_SECONDS = 30.0
 UNAVAILABLE = "token_unavailable"
 
 Launch = Callable[[int, Callable[[], None], Callable[[Link, list[Work]], None]], Awaitable[Link]]
@@ -41,7 +45,7 @@ class WorkSource(Protocol):
 class Watcher(Protocol):
     """Who is told what happens to engines (the daemon's service)."""
 
-    def engine_lost(self, pid: int, why: str) -> None:
+    def engine_lost(self, link: Link, why: str) -> None:
         """An engine is gone that nobody asked to go."""
 
     def engine_regained(self, pid: int) -> None:
@@ -70,11 +74,13 @@ class Pool:
         launch: Callable[[int], Awaitable[Link]],
         watcher: Watcher,
         ready: Callable[[], None],
+        start_failed: Callable[[], None],
     ) -> None:
         self.head = head
         self.closing = False
         self.given_up: Failed | None = None
         self.ready = ready
+        self.start_failed = start_failed
         self.engine_lost = watcher.engine_lost
         self.engine_regained = watcher.engine_regained
         self.ledger_moved = watcher.ledger_moved
@@ -165,7 +171,7 @@ class Supervisor:
             EngineFailed: no first engine served.
         """
         before = self._pool
-        fresh = Pool(head, self._tokens, self._launch_one, self._watcher, self.kick)
+        fresh = Pool(head, self._tokens, self._launch_one, self._watcher, self.kick, self._refuse_if_down)
         if before is not None:
             for crew, known in zip(fresh.crews, before.crews, strict=True):
                 crew.take_over(known)
@@ -174,7 +180,7 @@ class Supervisor:
         self._pool = fresh
         self.kick()
         if before is not None:
-            self._retiring[before] = asyncio.create_task(before.close(LONGEST_PAUSE))
+            self._retiring[before] = asyncio.create_task(before.close(RETIRE_SECONDS))
             self._retiring[before].add_done_callback(lambda _: self._retiring.pop(before))
 
     def try_again(self) -> None:
@@ -194,14 +200,24 @@ class Supervisor:
             self._overdue = asyncio.get_running_loop().call_later(DOWN_SECONDS, self._is_overdue)
         self.kick()
 
+    def _refuse_if_down(self) -> None:
+        """A start has failed: with every token like this, nobody waits any longer."""
+        if self.crews and not self.serving and all(crew.failing for crew in self.crews):
+            self._is_overdue()
+
     def _is_overdue(self) -> None:
-        self._overdue = None
+        self._no_longer_overdue()
         self.down = not self.serving
         self.mute = not any(link.signs for link in self.serving)
         if self.down:
             self._lanes.refuse_all(UNAVAILABLE)
         elif self.mute:
             self.kick()
+
+    def _no_longer_overdue(self) -> None:
+        if self._overdue is not None:
+            self._overdue.cancel()
+            self._overdue = None
 
     @property
     def serving(self) -> list[Link]:
@@ -226,6 +242,7 @@ class Supervisor:
             self.down = False
         if any(link.signs for link in serving):
             self.mute = False
+            self._no_longer_overdue()
         while (link := _least_loaded(serving)) is not None:
             work = self._take(link.signs)
             if work is not None:
@@ -245,8 +262,7 @@ class Supervisor:
 
     async def close(self, seconds: float) -> None:
         """End all engines, after what they are at."""
-        if self._overdue is not None:
-            self._overdue.cancel()
+        self._no_longer_overdue()
         if self._pool is not None:
             await self._pool.close(seconds)
         retiring = dict(self._retiring)

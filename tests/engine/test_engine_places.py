@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from yardkit import HEAD, Engine, Job, Yard, failure, play, until
 
-from appliance.engine import places, supervisor
+from appliance.engine import patience, supervisor
 from appliance.engine.envelope import Kind
 from appliance.engine.frames import Reason
 from appliance.engine.link import EngineFailed, Link, Work, defect
@@ -93,12 +93,10 @@ def test_when_every_token_is_out_for_good_the_daemon_is_told_once() -> None:
     assert len(yard.tried) == 4
 
 
-def test_a_token_that_is_gone_is_tried_on_and_on_while_another_serves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "pause", lambda failures: 0.0)
-
+def test_a_token_that_is_gone_is_tried_on_and_on_while_another_serves(no_pauses: None) -> None:
     async def game(boss: Supervisor, yard: Yard) -> None:
         await started(boss, 2)
-        yard.failing[1] = [failure("token")] * (3 * places.MOST_FAILURES)
+        yard.failing[1] = [failure("token")] * (3 * patience.MOST_DEFECTS)
         yard.on(1)[0].die("the token is gone", failure("token"))
         await until(lambda: not yard.failing[1])
         await until(lambda: serving(boss) == [1, 1])
@@ -115,19 +113,48 @@ def test_a_token_that_is_gone_is_tried_on_and_on_while_another_serves(monkeypatc
     ]
 
 
-def test_when_no_token_serves_any_more_the_daemon_gives_up_as_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "pause", lambda failures: 0.0)
-
+def test_when_engines_of_no_token_start_any_more_the_daemon_gives_up_as_with_one(no_pauses: None) -> None:
     async def game(boss: Supervisor, yard: Yard) -> None:
         await started(boss, 2)
-        yard.failing = {0: [failure("token")] * 500, 1: [failure("token")] * 500}
+        yard.failing = {0: [defect("died of SIGSEGV")] * 500, 1: [defect("died of SIGSEGV")] * 500}
         yard.on(0)[0].die()
         yard.on(1)[0].die()
         await until(lambda: yard.failure)
 
     failed = play(1, game, tokens=2).failure
     assert failed is not None
-    assert failed.message == "20 engines failed one after another; the last: because of token"
+    assert "engines failed one after another; the last: died of SIGSEGV" in failed.message
+
+
+def test_a_token_that_is_gone_may_come_back_so_a_crash_loop_on_the_other_is_not_the_end(no_pauses: None) -> None:
+    async def game(boss: Supervisor, yard: Yard) -> None:
+        await started(boss, 2)
+        yard.failing = {0: [failure("token")] * 500, 1: [defect("died of SIGSEGV")] * 500}
+        yard.on(0)[0].die()
+        yard.on(1)[0].die()
+        await until(lambda: len(yard.failing[1]) < 500 - 2 * patience.MOST_DEFECTS)
+        assert yard.failure is None and boss.down
+        yard.failing[0].clear()
+        await until(lambda: serving(boss)[0] == 1)
+
+    assert play(1, game, tokens=2).failure is None
+
+
+def test_nobody_is_refused_because_of_one_token_while_an_engine_of_the_other_is_being_started(
+    no_pauses: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "DOWN_SECONDS", 3_600.0)
+
+    async def game(boss: Supervisor, yard: Yard) -> None:
+        await started(boss, 2)
+        yard.failing[0] = [failure("token")] * 10_000
+        yard.hanging.add(1)
+        yard.on(0)[0].die()
+        yard.on(1)[0].die()
+        await until(lambda: yard.tried.count(0) > 5)
+        assert not boss.down and yard.refused_all == []
+
+    play(1, game, tokens=2)
 
 
 def test_a_token_left_out_for_good_while_the_other_is_gone_waits_for_the_other() -> None:
@@ -172,12 +199,10 @@ def test_a_token_of_which_one_engine_serves_is_not_left_out() -> None:
     assert not [event for event in play(2, game, tokens=2).events if event.startswith("token")]
 
 
-def test_a_token_that_has_come_back_has_hope_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "pause", lambda failures: 0.0)
-
+def test_a_token_that_has_come_back_has_hope_again(no_pauses: None) -> None:
     async def game(boss: Supervisor, yard: Yard) -> None:
         await started(boss, 2)
-        yard.failing[1] = [failure("token")] * places.MOST_FAILURES
+        yard.failing[1] = [defect("died of SIGSEGV")] * patience.MOST_DEFECTS
         yard.on(1)[0].die()
         await until(lambda: boss.crews[1].hopeless)
         await until(lambda: serving(boss) == [1, 1])
@@ -187,6 +212,23 @@ def test_a_token_that_has_come_back_has_hope_again(monkeypatch: pytest.MonkeyPat
         await asyncio.sleep(0.02)
         assert yard.failure is None
         assert serving(boss) == [0, 1]
+
+    play(1, game, tokens=2)
+
+
+def test_a_crash_loop_that_turns_out_to_be_a_token_that_is_gone_has_hope_again(no_pauses: None) -> None:
+    async def game(boss: Supervisor, yard: Yard) -> None:
+        await started(boss, 2)
+        yard.failing[1] = [defect("died of SIGSEGV")] * patience.MOST_DEFECTS + [failure("token")] * 10_000
+        yard.on(1)[0].die()
+        await until(lambda: boss.crews[1].hopeless)
+        await until(lambda: boss.crews[1].hopeless is None)
+        yard.failing[0] = [failure("pin")]
+        yard.on(0)[0].die()
+        await until(lambda: (out := boss.crews[0].left_out) and out.for_good)
+        assert yard.failure is None
+        yard.failing[1].clear()
+        await until(lambda: serving(boss) == [0, 1])
 
     play(1, game, tokens=2)
 

@@ -187,7 +187,8 @@ def test_an_idle_one_that_hangs_is_found_out(rich: World, monkeypatch: pytest.Mo
 def test_one_that_never_serves_is_given_up(rich: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link_module, "START_SECONDS", 0.05)
     failed = refused_start(rich, monkeypatch)
-    assert (failed.reason, failed.message) == ("defect", "did not serve within 0.05 s")
+    assert (failed.reason, failed.message) == ("token", "did not serve within 0.05 s")
+    assert failed.hint == "does the token answer? try it and its module with the maker's own tool"
 
 
 def test_a_wrong_pin_is_tried_once_whoever_asks_again(small: World, monkeypatch: pytest.MonkeyPatch) -> None:

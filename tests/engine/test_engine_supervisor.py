@@ -8,15 +8,11 @@ from typing import cast
 import pytest
 from yardkit import HEAD, Job, Yard, failure, play, until
 
-from appliance.engine import places, supervisor
+from appliance.engine import patience, supervisor
 from appliance.engine.frames import Failed, Reason
 from appliance.engine.link import EngineFailed, Work, defect
-from appliance.engine.places import LedgerMoved, pause
+from appliance.engine.places import LedgerMoved
 from appliance.engine.supervisor import Supervisor
-
-
-def test_pauses_double_after_one_immediate_restart() -> None:
-    assert [pause(failures) for failures in range(10)] == [0, 0.25, 0.5, 1, 2, 4, 8, 16, 30, 30]
 
 
 def test_engines_start_one_at_a_time() -> None:
@@ -76,21 +72,77 @@ def test_a_lost_token_is_tried_again_with_pauses() -> None:
     assert yard.failure is None
 
 
-def test_a_crash_loop_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "pause", lambda failures: 0.0)
-
+def test_a_crash_loop_ends_and_says_what_to_look_at(no_pauses: None) -> None:
     async def game(boss: Supervisor, yard: Yard) -> None:
         await boss.start(HEAD, lambda: None)
         yard.fails = [defect("died of SIGSEGV")] * 100
         yard.engines[0].die()
         await until(lambda: yard.failure)
         await asyncio.sleep(0.1)
-        assert yard.starts == 1 + places.MOST_FAILURES
+        assert yard.starts == 1 + patience.MOST_DEFECTS
 
     failed = play(1, game).failure
     assert failed is not None
     assert failed.message == "20 engines failed one after another; the last: died of SIGSEGV"
+    assert failed.hint == "try the token and its module with the maker's own tool, then start the daemon again"
     assert failed.exit_code == 70
+
+
+def test_a_token_that_is_gone_is_waited_for_as_long_as_it_takes(no_pauses: None) -> None:
+    async def game(boss: Supervisor, yard: Yard) -> None:
+        await boss.start(HEAD, lambda: None)
+        yard.fails = [failure("token")] * (5 * patience.MOST_DEFECTS)
+        yard.engines[0].die("the token is gone", failure("token"))
+        await until(lambda: not yard.fails and boss.serving)
+        await asyncio.sleep(0.02)
+        assert not boss.down
+
+    yard = play(1, game)
+    assert yard.failure is None
+    assert yard.events.count("token 0 left out: because of token") == yard.events.count("token 0 back") == 1
+
+
+def test_crashes_between_which_the_token_is_gone_are_no_crash_loop(no_pauses: None) -> None:
+    """A module may well crash when the device is pulled from under it."""
+
+    async def game(boss: Supervisor, yard: Yard) -> None:
+        await boss.start(HEAD, lambda: None)
+        yard.fails = ([defect("died of SIGSEGV")] * (patience.MOST_DEFECTS - 1) + [failure("token")]) * 3
+        yard.engines[0].die()
+        await until(lambda: not yard.fails and boss.serving)
+
+    assert play(1, game).failure is None
+
+
+def test_engines_that_greet_and_die_over_their_work_do_not_end_the_daemon(no_pauses: None) -> None:
+    """Else whoever may ask could end it, with a question that crashes the module."""
+
+    async def game(boss: Supervisor, yard: Yard) -> None:
+        await boss.start(HEAD, lambda: None)
+        for _ in range(3 * patience.MOST_DEFECTS):
+            await until(lambda: boss.serving)
+            yard.engines[-1].die("died of SIGSEGV")
+        await until(lambda: boss.serving)
+
+    yard = play(1, game)
+    assert yard.failure is None
+    assert yard.events.count("token 0 left out: died of SIGSEGV") >= 3 * patience.MOST_DEFECTS - 1
+
+
+def test_while_a_token_is_gone_one_place_tries_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "pause", lambda failures, longest: 0.0 if failures < 2 else 3_600.0)
+
+    async def game(boss: Supervisor, yard: Yard) -> None:
+        await boss.start(HEAD, lambda: None)
+        await until(lambda: len(boss.serving) == 4)
+        yard.fails = [failure("token")] * 9
+        for engine in yard.engines:
+            engine.die("the token is gone", failure("token"))
+        await until(lambda: boss.down)
+        await asyncio.sleep(0.2)
+        assert yard.starts == 4 + 1
+
+    play(4, game)
 
 
 def test_work_goes_to_the_least_loaded_engine_two_frames_at_most() -> None:
@@ -131,15 +183,48 @@ def test_when_no_engine_comes_back_everything_waiting_is_refused(monkeypatch: py
 
     async def game(boss: Supervisor, yard: Yard) -> None:
         await boss.start(HEAD, lambda: None)
-        yard.fails = [failure("token")] * 2
+        yard.hanging.add(0)
         yard.engines[0].die(failure=failure("token"))
         yard.waiting = [cast(Work, Job())]
         assert not boss.down, "for a moment, it is waited for"
         await until(lambda: boss.down)
         assert yard.refused_all == ["token_unavailable"]
+
+    play(1, game)
+
+
+def test_when_the_next_engine_cannot_start_nobody_waits_any_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "DOWN_SECONDS", 3_600.0)
+
+    async def game(boss: Supervisor, yard: Yard) -> None:
+        await boss.start(HEAD, lambda: None)
+        yard.fails = [failure("token")] * 2
+        yard.engines[0].die(failure=failure("token"))
+        yard.waiting = [cast(Work, Job())]
+        assert not boss.down, "for a moment, it is waited for"
+        await until(lambda: boss.down)
+        assert (yard.starts, yard.refused_all) == (2, ["token_unavailable"])
         await until(lambda: len(yard.engines) == 2)
         await asyncio.sleep(0.02)
         assert not boss.down
+
+    play(1, game)
+
+
+def test_an_engine_that_is_lost_again_is_waited_for_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only for what is left of the time since the one before was lost."""
+    monkeypatch.setattr(supervisor, "DOWN_SECONDS", 0.4)
+
+    async def game(boss: Supervisor, yard: Yard) -> None:
+        await boss.start(HEAD, lambda: None)
+        yard.engines[0].die()
+        await until(lambda: len(yard.engines) == 2)
+        await asyncio.sleep(0.3)
+        yard.hanging.add(0)
+        yard.engines[1].die()
+        lost = asyncio.get_running_loop().time()
+        await until(lambda: boss.down)
+        assert asyncio.get_running_loop().time() - lost >= 0.39
 
     play(1, game)
 

@@ -139,8 +139,8 @@ class Yard:
         self.refused_all.append(code)
         self.waiting.clear()
 
-    def engine_lost(self, pid: int, why: str) -> None:
-        self.events.append(f"lost {pid}: {why}")
+    def engine_lost(self, link: Link, why: str) -> None:
+        self.events.append(f"lost {link.hello.pid}: {why}")
 
     def engine_regained(self, pid: int) -> None:
         self.events.append(f"regained {pid}")
