@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from appliance.engine import frames, logmark, routes, singles
+from appliance.engine import frames, logmark, routes, selftest, singles
 from appliance.engine.converter import Converter
 from appliance.engine.envelope import Frame, FrameError, Kind, pack
 from appliance.engine.frames import CHECKPOINT_REFUSED, Answer, Convert, Refused
@@ -53,7 +53,7 @@ class Engine:
 
         Raises:
             FrameError: not a frame that a daemon sends.
-            TokenError: the token no longer works; the engine must end.
+            TokenError, SelfTestFailed: the token no longer works; the engine must end.
         """
         try:
             return self._reply(frame)
@@ -72,6 +72,9 @@ class Engine:
                 return singles.pack_tagged(frame.request, self._tag(singles.read_tag(frame)))
             case Kind.SIGN:
                 return pack(Kind.SIGNED, frame.request, self._sign(singles.read_sign(frame)))
+            case Kind.SELF_TEST if not frame.payload:
+                selftest.run(self._state, self._converter)
+                return pack(Kind.TESTED, frame.request)
             case Kind.PING:
                 return pack(Kind.PONG, frame.request)
             case _:

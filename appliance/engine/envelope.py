@@ -19,6 +19,8 @@ A frame is a header of 16 bytes and a payload. All integers are unsigned and big
     TAGGED     status (1 byte), tags: one for each readable generation of the tag key, newest first
     SIGN       the text of a checkpoint, UTF-8
     SIGNED     an Ed25519 signature, 64 bytes
+    SELF_TEST  nothing: known numbers are to be converted and compared inside the engine
+    TESTED     nothing: all came out as they must (an engine in which one does not, ends)
     ERROR      a code in ASCII: the frame as a whole was refused
     PING, PONG nothing
 
@@ -64,6 +66,8 @@ class Kind(IntEnum):
     TAGGED = 9
     SIGN = 10
     SIGNED = 11
+    SELF_TEST = 12
+    TESTED = 13
 
 
 class Frame(NamedTuple):

@@ -142,7 +142,7 @@ def read_record(frame: Frame, record: type[Record]) -> Record:
     """
     try:
         return msgspec.json.decode(frame.payload, type=record)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FrameError(f"frame {frame.kind.name}: {error}") from None
 
 

@@ -1,30 +1,28 @@
-"""One running engine as the daemon sees it: its process, its socket, its frames in flight, its deadline.
+"""One running engine as the daemon sees it: its socket, its process if the daemon started it, its frames, its deadline.
 
 Up to `WINDOW` frames are in flight, so that the engine finds the next one waiting when it has
 answered one. An engine answers in order; one that takes longer than the deadline for the oldest frame,
-or sends anything but the answer expected, is killed. An idle one is asked for a sign of life.
+or sends anything but the answer expected, is killed. An idle one is asked for a sign of life. The process of one
+that systemd started is another user's: there the connection is cut, and systemd's watchdog ends what hangs.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import socket
-import sys
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
-from appliance.engine import frames
+from appliance.engine import frames, starting
 from appliance.engine.envelope import Frame, FrameError, FrameReader, Kind, pack
-from appliance.engine.frames import Failed, Hello
+from appliance.engine.frames import Failed, Hello, Reason
 
+Gone = Literal["killed", "died"]
+End = Gone | Reason
 WINDOW = 2
 START_SECONDS = 30.0
-SOCKET_BUFFER = 1 << 20
-_PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
 class Work(Protocol):
@@ -58,6 +56,12 @@ class EngineFailed(Exception):
 def defect(message: str) -> Failed:
     """A failure that the engine did not name itself."""
     return Failed(reason="defect", message=message, hint=None, exit_code=70)
+
+
+def silent(message: str) -> Failed:
+    """An engine that does not come to serve waits for a token that does not answer: it may be back at any time."""
+    hint = "does the token answer? try it and its module with the maker's own tool"
+    return Failed(reason="token", message=message, hint=hint, exit_code=5)
 
 
 class Link(asyncio.Protocol):
@@ -96,27 +100,28 @@ class Link(asyncio.Protocol):
         on_free: Callable[[], None],
         on_lost: Callable[[Link, list[Work]], None],
         token: int = 0,
+        service: Path | None = None,
     ) -> Link:
-        """Start an engine process and wait until it serves.
+        """Start an engine and wait until it serves.
 
         ``token``: which one of the configuration: 0 is ``[token]``, from 1 on the ``[[clone]]`` tables.
+        ``service``: the socket behind which systemd starts it; None: it is a process that is started here.
 
         Raises:
             EngineFailed: it does not; its own last words if it had any.
         """
         link = cls(deadline, on_free, on_lost)
-        ours, theirs = socket.socketpair()
-        for end in (ours, theirs):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER)
-        with theirs:
-            link._process = await _spawn(config, theirs, token)
         try:
-            await link._loop.create_connection(lambda: link, sock=ours)
+            connection, link._process = await starting.start(config, token, service)
+        except starting.NotThere as error:
+            raise EngineFailed(error.failure) from None
+        try:
+            await link._loop.create_connection(lambda: link, sock=connection)
             async with asyncio.timeout(START_SECONDS):
                 await asyncio.shield(link._greeting)
         except TimeoutError:
             link.kill(f"did not serve within {START_SECONDS:g} s")
-            raise EngineFailed(defect(await link.wait_end())) from None
+            raise EngineFailed(silent(await link.wait_end())) from None
         except EngineFailed:
             how = await link.wait_end()
             raise EngineFailed(link.failure or defect(how)) from None
@@ -136,6 +141,18 @@ class Link(asyncio.Protocol):
     def load(self) -> int:
         """Lines in flight; what has none counts as one."""
         return sum(max(1, 0 if work is None else work.count) for _, work in self._in_flight)
+
+    @property
+    def in_flight(self) -> int:
+        """Frames that it has, and has not answered yet."""
+        return len(self._in_flight)
+
+    @property
+    def end(self) -> End:
+        """Of one that is gone: how it ended, in a word."""
+        if self._killed_for is not None:
+            return "killed"
+        return "died" if self.failure is None else self.failure.reason
 
     @property
     def signs(self) -> bool:
@@ -178,7 +195,7 @@ class Link(asyncio.Protocol):
                 self._greeting.set_result(frames.read_record(frame, Hello))
             case Kind.FAILED:
                 self.failure = frames.read_record(frame, Failed)
-            case Kind.ANSWER | Kind.TAGGED | Kind.SIGNED | Kind.ERROR | Kind.PONG:
+            case Kind.ANSWER | Kind.TAGGED | Kind.SIGNED | Kind.TESTED | Kind.ERROR | Kind.PONG:
                 self._settle(frame)
             case _:
                 raise FrameError(f"frame {frame.kind.name}: not for a daemon")
@@ -232,7 +249,7 @@ class Link(asyncio.Protocol):
         self._tick = self._loop.call_later(self._tick_seconds, self._look)
 
     def kill(self, why: str) -> None:
-        """SIGKILL: an engine in a token module's call heeds nothing else."""
+        """SIGKILL: an engine in a token module's call heeds nothing else. One that systemd started is left to it."""
         self._killed_for = self._killed_for or why
         self.closing = True
         if self._process is not None and self._process.returncode is None:
@@ -251,40 +268,22 @@ class Link(asyncio.Protocol):
             self._transport.close()
 
     async def wait_end(self) -> str:
-        """Wait until the socket is closed and the process is gone; how it ended, in a few words."""
+        """Wait until the socket is closed and the process, if it is ours, is gone; how it ended, in a few words."""
         if self._transport is not None:
             await self._gone.wait()
-        assert self._process is not None  # noqa: S101 -- set by start before anybody can wait
-        try:
-            async with asyncio.timeout(self._deadline):
-                code = await self._process.wait()
-        except TimeoutError:
-            self.kill("did not end after its socket was closed")
-            code = await self._process.wait()
+        code = None if self._process is None else await self._exit_code(self._process)
         if self._killed_for is not None:
             return self._killed_for
         if self.failure is not None:
             return self.failure.message
+        if code is None:
+            return "closed its connection; the journal of its unit says why"
         return f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
-
-async def _spawn(config: Path, theirs: socket.socket, token: int) -> asyncio.subprocess.Process:
-    """A fresh interpreter (never a fork): the same code as the daemon's, wherever that lies."""
-    path = (str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH"))
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",
-        "-m",
-        "appliance.engine",
-        "--config",
-        str(config.absolute()),
-        "--fd",
-        str(theirs.fileno()),
-        "--token",
-        str(token),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        pass_fds=(theirs.fileno(),),
-        start_new_session=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))},
-    )
+    async def _exit_code(self, process: asyncio.subprocess.Process) -> int:
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await process.wait()
+        except TimeoutError:
+            self.kill("did not end after its socket was closed")
+            return await process.wait()

@@ -1,13 +1,16 @@
 """The engine: the one process that is logged in to the token, one thread, serving one daemon.
 
 Before it serves it reads the configuration and the ledger itself, verifies the ledger against the
-pinned anchor and against the newest one seen, logs in once, and opens every readable key, which checks
-its check value. A ledger without keys for the audit log is not served. What it answers, and what it refuses by
-itself, is in `appliance.engine.answers`. It ends when the daemon closes the socket.
+pinned anchor and against the newest one seen, logs in once, opens every readable key, which checks
+its check value, and converts known numbers there and back. A ledger without keys for the audit log is not served. What
+it answers, and what it refuses by itself, is in `appliance.engine.answers`. It ends when the daemon closes the socket.
+As a service of its own it gives systemd a sign of life when it waits and after each answer, so that a hung call into
+the token's module is noticed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -16,21 +19,25 @@ from pathlib import Path
 
 from appliance import configuration
 from appliance.configuration import Configuration
-from appliance.engine import frames, headmark, keys, pinguard, tokens
+from appliance.engine import frames, headmark, keys, pinguard, selftest, service, tokens
 from appliance.engine.answers import Engine, LogKey
 from appliance.engine.converter import Converter
 from appliance.engine.envelope import FrameError, FrameReader, Kind
 from appliance.engine.frames import Failed, Hello
 from appliance.engine.keys import OpenKeys
+from appliance.engine.selftest import SelfTestFailed
 from appliance.engine.tokens import Seat
 from appliance.errors import KagimoriError
 from appliance.ledger import chain, files
 from appliance.ledger.errors import LedgerError
 from appliance.ledger.fold import LedgerState
+from appliance.numbers.aes import CiphertextAltered
+from appliance.systemd import Manager
 from appliance.token import errors as token_errors
 from appliance.token.token import Token
 
 RECEIVE_BYTES = 1 << 18
+PARTING_SECONDS = 5.0
 _PIN_ERRORS = (token_errors.PinWrong, token_errors.PinLocked, token_errors.PinNeeded, pinguard.PinRefusedBefore)
 _KEY_ERRORS = (
     token_errors.KeyMissing,
@@ -42,14 +49,18 @@ _KEY_ERRORS = (
 )
 
 
-def main(config: Path, descriptor: int, number: int = 0) -> int:
-    """Run one engine on an inherited socket until the daemon closes it; the exit code.
+def main(config: Path, connection: socket.socket, number: int = 0, manager: Manager | None = None) -> int:
+    """Run one engine on a connection until the daemon closes it; the exit code.
 
-    ``number``: which token of the configuration (`appliance.engine.tokens.seat`).
+    Args:
+        config: the configuration file.
+        connection: closed at the end.
+        number: which token of the configuration (`appliance.engine.tokens.seat`).
+        manager: systemd, if the engine is its service: then who connected is looked at first.
     """
-    with socket.socket(fileno=descriptor) as connection:
+    with connection:
         try:
-            return _run(config, connection, number)
+            return _run(config, connection, number, manager)
         except KagimoriError as error:
             return _last_words(connection, _failed(error))
         except (BrokenPipeError, ConnectionResetError):  # the daemon is gone, so the engine goes
@@ -58,17 +69,22 @@ def main(config: Path, descriptor: int, number: int = 0) -> int:
             return _last_words(connection, _defect(error))
 
 
-def _run(config_path: Path, connection: socket.socket, number: int) -> int:
+def _run(config_path: Path, connection: socket.socket, number: int, manager: Manager | None) -> int:
     config = configuration.load(config_path)
+    if manager is not None:
+        service.admit(connection, config.engine)
     state = load_ledger(config)
     keys.require_service_keys(state, config.audit.name)
     seat = tokens.seat(config, state, number)
     with _login(config, seat) as token:
         opened = keys.open_keys(token, state, seat)
         log = LogKey(config.origin, config.state.directory, opened.sign or _never)
-        engine = Engine(state, Converter(state, lambda record: opened.blocks[record.generation]), log)
+        converter = Converter(state, lambda record: opened.blocks[record.generation])
+        selftest.run(state, converter)  # an engine that greets has converted; what it dies of later was its work
+        engine = Engine(state, converter, log)
         connection.sendall(frames.pack_record(Kind.HELLO, _hello(state, token, opened)))
-        _serve(connection, engine, signs=opened.sign is not None)
+        pulse = service.Pulse(manager or Manager(), f"serves {token.facts.label}, ledger entry {state.sequence}")
+        _serve(connection, engine, pulse, signs=opened.sign is not None)
     return 0
 
 
@@ -93,14 +109,8 @@ def _login(config: Configuration, seat: Seat) -> Token:
     place, login = seat.token, seat.token.login
     marker = pinguard.marker(config.state.directory, seat.clone.serial if seat.clone else None)
     pin = configuration.read_pin(login.pin_path)
-    pinguard.check(marker, login.pin_path, login.pin_credential)
-    try:
-        token = Token.open(place.module, label=place.label, serial=seat.serial, pin=pin)
-    except token_errors.PinWrong:
-        pinguard.remember(marker, login.pin_path, login.pin_credential)
-        raise
-    pinguard.forget(marker)
-    return token
+    with pinguard.one_attempt(marker, login.pin_path, login.pin_credential):
+        return Token.open(place.module, label=place.label, serial=seat.serial, pin=pin)
 
 
 def _hello(state: LedgerState, token: Token, opened: OpenKeys) -> Hello:
@@ -125,13 +135,14 @@ def _hello(state: LedgerState, token: Token, opened: OpenKeys) -> Hello:
     )
 
 
-def _serve(connection: socket.socket, engine: Engine, *, signs: bool) -> None:
+def _serve(connection: socket.socket, engine: Engine, pulse: service.Pulse, *, signs: bool) -> None:
     reader = FrameReader()
-    while data := connection.recv(RECEIVE_BYTES):
+    while data := pulse.receive(connection, RECEIVE_BYTES):
         for frame in reader.feed(data):
             if frame.kind is Kind.SIGN and not signs:  # refused before the log's mark moves
                 _never(frame.payload)
             connection.sendall(engine.reply(frame))
+            pulse.beat()
 
 
 def _failed(error: KagimoriError) -> Failed:
@@ -146,7 +157,9 @@ def _reason(error: KagimoriError) -> frames.Reason:
             return "pin"
         case _ if isinstance(error, _KEY_ERRORS):
             return "keys"
-        case token_errors.TokenError():
+        case token_errors.WrongThread():
+            return "defect"
+        case token_errors.TokenError() | CiphertextAltered() | SelfTestFailed():
             return "token"
         case _:
             return "configuration" if error.exit_code == 3 else "defect"
@@ -163,6 +176,16 @@ def _defect(error: Exception) -> Failed:
 def _last_words(connection: socket.socket, failed: Failed) -> int:
     try:
         connection.sendall(frames.pack_record(Kind.FAILED, failed))
+        _hear_out(connection)
     except OSError:  # the daemon is gone
         print(f"kagimori engine: {failed.message}", file=sys.stderr)
     return failed.exit_code
+
+
+def _hear_out(connection: socket.socket) -> None:
+    """Take what the daemon still sends: failing to send it, it would not read the last words."""
+    connection.shutdown(socket.SHUT_WR)
+    connection.settimeout(PARTING_SECONDS)
+    with contextlib.suppress(OSError):
+        while connection.recv(RECEIVE_BYTES):
+            pass

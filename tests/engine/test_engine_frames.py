@@ -105,7 +105,7 @@ def header(magic: bytes = b"KF", version: int = 2, kind: int = 6, length: int = 
         (header(magic=b"KG"), "wrong magic or version"),
         (header(version=1), "wrong magic or version"),
         (header(kind=0), "unknown kind 0"),
-        (header(kind=12), "unknown kind 12"),
+        (header(kind=14), "unknown kind 14"),
         (header(length=envelope.MAX_PAYLOAD + 1), "at most"),
         (header(length=2**32 - 1), "at most"),
     ],
