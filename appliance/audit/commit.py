@@ -51,7 +51,8 @@ class _Outcome(NamedTuple):
 class GroupCommit:
     """The only writer of an `AuditLog` while the daemon runs. Use it from the event loop's thread.
 
-    ``on_change`` is told when writing stops working (with the reason) and when it works again (None).
+    ``on_change`` is told when writing stops working (with the reason) and when it works again (None); ``on_group``, in
+    the writer's thread, of each group that is durable: how many records, and the seconds that the disk took to sync.
     ``on_written`` is called in the writer's thread with the first number and the items of each group that is durable;
     if it fails, the group is answered all the same, and nothing more is written: see `condemn`.
     """
@@ -61,6 +62,7 @@ class GroupCommit:
     ) -> None:
         self.available = True
         self.on_change: Callable[[str | None], None] = lambda trouble: None
+        self.on_group: Callable[[int, float], None] = lambda count, seconds: None
         self.on_written = on_written
         self._log = log
         self._loop = asyncio.get_running_loop()
@@ -136,6 +138,7 @@ class GroupCommit:
     def _write(self, group: _Group) -> _Outcome:
         first, failure, full = self._log.next_record, None, False
         items = [item for item, _ in group.waiting]
+        synced = self._log.sync_seconds
         try:
             if group.probe:
                 self._log.reserve.take()
@@ -147,6 +150,8 @@ class GroupCommit:
         except Exception as error:  # a dead writer thread would hang every request
             failure = type(error).__name__
         written = self._log.next_record - first
+        if written:
+            self.on_group(written, self._log.sync_seconds - synced)
         condemned = self._tell(first, items[:written])
         if full and self.available:
             condemned = self._last_words(str(failure)) or condemned

@@ -105,6 +105,11 @@ class AuditLog(ReadableLog):
         """The number the next record gets."""
         return self.size + 1
 
+    @property
+    def sync_seconds(self) -> float:
+        """How long all appending has waited for the disk to sync."""
+        return self._tail.sync_seconds
+
     def append(self, items: Sequence[Item]) -> int:
         """Make records durable; the number of the first. Each gets its number, the time, and its tags' digest.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 
 from appliance.audit.errors import AuditUnusable
 from appliance.audit.segments import Segments
@@ -14,7 +15,8 @@ from appliance.durable import sync_folder
 class Tail:
     """The last segment, open for writing. For one thread.
 
-    ``number`` is the segment's, ``length`` the bytes in it that are durable.
+    ``number`` is the segment's, ``length`` the bytes in it that are durable; ``sync_seconds``: how long all writing has
+    waited for the disk to sync.
     """
 
     def __init__(self, segments: Segments, number: int, length: int) -> None:
@@ -25,6 +27,7 @@ class Tail:
         """
         self.number = number
         self.length = length
+        self.sync_seconds = 0.0
         self._segments = segments
         self._path = segments.path(number)
         try:
@@ -53,7 +56,9 @@ class Tail:
         self._check_place()
         try:
             self._write(data)
+            began = time.perf_counter()
             os.fdatasync(self._descriptor)
+            self.sync_seconds += time.perf_counter() - began
         except OSError:
             self._leftover = True
             os.ftruncate(self._descriptor, self.length)
