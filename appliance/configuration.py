@@ -91,17 +91,22 @@ class CloneSection(_Login, frozen=True, kw_only=True):
     label: Label
     module: Path | None = None
     processes: Processes | None = None
+    socket: Path | None = None
 
 
 @dataclass(frozen=True)
 class EngineToken:
-    """A token that engines work with. ``number``: 0 is ``[token]``, from 1 on the ``[[clone]]`` tables in order."""
+    """A token that engines work with. ``number``: 0 is ``[token]``, from 1 on the ``[[clone]]`` tables in order.
+
+    ``socket``: where systemd starts its engines; None: the daemon starts them.
+    """
 
     number: int
     module: Path
     label: str
     login: TokenSection | CloneSection
     processes: int
+    socket: Path | None = None
 
 
 class LedgerSection(_Section, frozen=True):
@@ -126,19 +131,39 @@ class AuditSection(_Section, frozen=True):
 
 
 class EngineSection(_Section, frozen=True):
-    """``[engine]``: number of engine processes of each token, and seconds after which a silent one is given up."""
+    """``[engine]``: number of engine processes of each token, and seconds after which a silent one is given up.
+
+    With a ``socket``, systemd starts the engines of ``[token]`` there, and they serve ``daemon_user`` alone.
+    """
 
     processes: Processes = 1
     deadline_seconds: Annotated[float, msgspec.Meta(ge=0.1, le=600)] = 5.0
+    socket: Path | None = None
+    daemon_user: Annotated[str, msgspec.Meta(min_length=1, max_length=32)] | None = None
 
 
-class SocketSection(_Section, frozen=True):
-    """``[[socket]]``: the one socket of a role; optionally its group and the only uids let in."""
+class _Access(_Section, frozen=True, kw_only=True):
+    """A table that names a socket: optionally its group, and the only uids let in. ``keys``: what an error names."""
 
-    role: Role
-    path: Path
+    keys: ClassVar[str]
     group: Annotated[str, msgspec.Meta(min_length=1, max_length=32)] | None = None
     uids: tuple[UserId, ...] | None = None
+
+
+class SocketSection(_Access, frozen=True):
+    """``[[socket]]``: the one socket of a role."""
+
+    keys: ClassVar[str] = "[[socket]] path and group"
+    role: Role
+    path: Path
+
+
+class MetricsSection(_Access, frozen=True):
+    """``[metrics]``: the socket that monitoring reads."""
+
+    keys: ClassVar[str] = "[metrics] socket and group"
+    role: ClassVar[str] = "metrics"  # a name for its callers; the policy's roles have no say here
+    path: Path = msgspec.field(name="socket")
 
 
 class Configuration(_Section, frozen=True):
@@ -153,6 +178,7 @@ class Configuration(_Section, frozen=True):
         default=(), name="clone"
     )
     sockets: tuple[SocketSection, ...] = msgspec.field(default=(), name="socket")
+    metrics: MetricsSection | None = None
 
     @property
     def origin(self) -> str:
@@ -163,9 +189,9 @@ class Configuration(_Section, frozen=True):
     def tokens(self) -> tuple[EngineToken, ...]:
         """``[token]``, then the ``[[clone]]`` tables, with what they leave out filled in."""
         module, processes = self.token.module, self.engine.processes
-        own = EngineToken(0, module, self.token.label, self.token, processes)
+        own = EngineToken(0, module, self.token.label, self.token, processes, self.engine.socket)
         clones = (
-            EngineToken(number, clone.module or module, clone.label, clone, clone.processes or processes)
+            EngineToken(number, clone.module or module, clone.label, clone, clone.processes or processes, clone.socket)
             for number, clone in enumerate(self.clones, 1)
         )
         return (own, *clones)
@@ -183,10 +209,11 @@ def load(path: Path) -> Configuration:
         configuration = msgspec.toml.decode(_read(path), type=Configuration, dec_hook=_paths_below(base))
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"{path}: {_in_toml_words(error)}", "docs/configuration.md lists every key") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigurationError(f"{path}: not TOML ({error})", "correct the line it names") from None
     _check_labels(path, configuration)
-    _check_sockets(path, configuration.sockets)
+    _check_engines(path, configuration)
+    _check_sockets(path, configuration)
     return configuration
 
 
@@ -279,12 +306,37 @@ def _check_labels(path: Path, configuration: Configuration) -> None:
         )
 
 
-def _check_sockets(path: Path, sockets: tuple[SocketSection, ...]) -> None:
-    for name, values in (("role", [item.role for item in sockets]), ("path", [str(item.path) for item in sockets])):
-        if twice := next((value for value in values if values.count(value) > 1), None):
-            raise ConfigurationError(f"{path}: [socket.{name}] {twice} is there twice", "one socket for each role")
-    for item in sockets:
-        if len(os.fsencode(item.path)) > LONGEST_SOCKET_PATH:
+def _check_engines(path: Path, configuration: Configuration) -> None:
+    """Either the daemon starts every engine, or systemd does; else the daemon's user could still read a PIN."""
+    engine = configuration.engine
+    if (engine.socket is None) != (engine.daemon_user is None):
+        raise ConfigurationError(
+            f"{path}: [engine] socket and daemon_user: one is there without the other",
+            "engines that systemd starts serve one user alone: that of `appliance serve`",
+        )
+    for clone in configuration.clones:
+        if (clone.socket is None) != (engine.socket is None):
             raise ConfigurationError(
-                f"{path}: [socket.path] {item.path} has more than {LONGEST_SOCKET_PATH} bytes", "take a shorter path"
+                f"{path}: [clone.socket] {clone.label}: systemd starts the engines of every token, or of none",
+                "give [engine] and every [[clone]] a socket, or none of them",
+            )
+
+
+def _check_sockets(path: Path, configuration: Configuration) -> None:
+    sockets, metrics = configuration.sockets, configuration.metrics
+    paths = [("socket.path", str(item.path)) for item in sockets]
+    paths += [] if metrics is None else [("metrics.socket", str(metrics.path))]
+    named = [("clone.socket" if token.number else "engine.socket", token.socket) for token in configuration.tokens]
+    paths += [(key, str(path)) for key, path in named if path is not None]
+    roles = [("socket.role", item.role) for item in sockets]
+    roles += [] if metrics is None else [("metrics", metrics.role)]  # systemd tells sockets apart by these names
+    for pairs in (roles, paths):
+        values = [value for _, value in pairs]
+        for number, (key, value) in enumerate(pairs):
+            if value in values[:number]:
+                raise ConfigurationError(f"{path}: [{key}] {value} is there twice", "one socket for each role")
+    for key, value in paths:
+        if len(os.fsencode(value)) > LONGEST_SOCKET_PATH:
+            raise ConfigurationError(
+                f"{path}: [{key}] {value} has more than {LONGEST_SOCKET_PATH} bytes", "take a shorter path"
             )

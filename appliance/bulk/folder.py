@@ -260,7 +260,7 @@ class JobFolder:
             return None
         except OSError as error:
             raise JobUnusable(f"{self.path / name}: {error.strerror}", "check permissions and disk") from None
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise JobUnusable(
                 f"{self.path / name}: damaged ({error})", f"appliance bulk discard {self.output}, and begin anew"
             ) from None

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from appliance.hubkit.errors import HistoryUnproven, ProtocolError
-from appliance.hubkit.wire import domain_of
+from appliance.hubkit.wire import NOT_JSON, domain_of
 from appliance.tlog import checkpoint as checkpoints
 from appliance.tlog import merkle
 from appliance.tlog.checkpoint import Checkpoint
@@ -102,7 +102,7 @@ def answer(body: bytes, source: str) -> History:
         said = msgspec.json.decode(body, type=_Answer)
         conversions = tuple(_conversion(one) for one in said.conversions)
         root = b64decode(said.root, validate=True)
-    except (msgspec.DecodeError, ValueError) as error:
+    except (*NOT_JSON, ValueError) as error:
         raise ProtocolError(f"the answer is not a history: {error}") from None
     if said.source != source and domain_of(said.source) != source:
         raise ProtocolError(f"asked by a number of {source}, the answer is by one of {said.source}")
@@ -163,7 +163,7 @@ def _verify(conversion: PastConversion, checkpoint: Checkpoint) -> None:
 def _logged(conversion: PastConversion) -> dict[str, Any]:
     try:
         logged = msgspec.json.decode(conversion.entry)
-    except msgspec.DecodeError:
+    except NOT_JSON:
         logged = None
     if not isinstance(logged, dict) or logged.get("kind") != "conversion":
         raise HistoryUnproven(f"record {conversion.record}: its entry is no record of a conversion")

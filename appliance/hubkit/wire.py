@@ -28,6 +28,11 @@ SOURCE_HEADER = "Kagimori-Source"
 TARGET_HEADER = "Kagimori-Target"
 RATE_WAIT = 60.0  # seconds; limits are per minute
 LARGEST_ANSWER = 64 * 1024 * 1024  # bytes of a JSON answer; streams have no limit
+NOT_JSON = (
+    msgspec.DecodeError,
+    UnicodeDecodeError,
+    RecursionError,
+)  # what msgspec raises for what is none, or is too deep
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +170,7 @@ def answer(body: bytes, source: str, target: str, count: int) -> Conversion:
     """
     try:
         said = msgspec.json.decode(body, type=_Answer)
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         raise ProtocolError(f"the answer is not a conversion: {error}") from None
     check_generations(said.source, said.target, source, target)
     if len(said.results) != count:
@@ -202,7 +207,7 @@ def problem(status: int, headers: Mapping[str, str], body: bytes) -> Refused | P
     """The error that an answer other than 200 stands for. ``headers`` has lower-case names."""
     try:
         said = msgspec.json.decode(body, type=_Problem)
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return ProtocolError(f"HTTP status {status} without a problem document")
     refused = Refused(said.code, said.detail or said.title, status, _seconds(headers.get("retry-after")))
     if said.code == "deadline_exceeded":
@@ -222,7 +227,7 @@ def accepted(body: bytes) -> tuple[int, tuple[str, ...]]:
     """
     try:
         said = msgspec.json.decode(body, type=_Accepted)
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         raise ProtocolError(f"the answer does not say what was accepted: {error}") from None
     return said.size, said.accepted
 
@@ -235,5 +240,5 @@ def document(body: bytes) -> Any:
     """
     try:
         return msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         raise ProtocolError(f"the answer is not JSON: {error}") from None

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -70,10 +71,20 @@ def read(der: bytes) -> Certificate:
     """
     if len(der) > MAXIMUM_CERTIFICATE:
         raise CertificateInvalid(f"a certificate of {len(der)} bytes; at most {MAXIMUM_CERTIFICATE} are read")
+    with _read_strictly():
+        return _facts(der)
+
+
+@contextmanager
+def _read_strictly() -> Iterator[None]:
+    """What the parsers refuse or warn of (a serial number of 0, a name of no letters) is refused here.
+
+    They read a field when it is asked for, so whatever asks for one stands inside.
+    """
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # a serial number of 0, odd parameters: warned of there, refused here
+        warnings.simplefilter("error")
         try:
-            return _facts(der)
+            yield
         except (*ASN1_ERRORS, UnsupportedAlgorithm, x509.InvalidVersion, Warning) as error:
             raise CertificateInvalid(f"a certificate cannot be read: {first_line(error)}") from error
 
@@ -145,16 +156,20 @@ def require_self_signed(der: bytes) -> Certificate:
         CertificateInvalid: unreadable, or issued by somebody else.
     """
     certificate = read(der)
-    parsed = x509.load_der_x509_certificate(der)
-    digest = parsed.signature_hash_algorithm
-    good = (
-        parsed.issuer == parsed.subject
-        and isinstance(digest, hashes.SHA256 | hashes.SHA384 | hashes.SHA512)
-        and check_signature(certificate.public_key, parsed.signature, parsed.tbs_certificate_bytes, digest)
-    )
+    with _read_strictly():
+        good = _is_self_signed(x509.load_der_x509_certificate(der), certificate.public_key)
     if not good:
         raise CertificateInvalid(f"the certificate of {certificate.subject} is not signed by its own key")
     return certificate
+
+
+def _is_self_signed(parsed: x509.Certificate, key: PublicKey) -> bool:
+    digest = parsed.signature_hash_algorithm
+    return (
+        parsed.issuer == parsed.subject
+        and isinstance(digest, hashes.SHA256 | hashes.SHA384 | hashes.SHA512)
+        and check_signature(key, parsed.signature, parsed.tbs_certificate_bytes, digest)
+    )
 
 
 def self_signed(
