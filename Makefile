@@ -10,10 +10,10 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test lint bench kernels sbom lock softhsm clean
+.PHONY: help demo serve test conformance lint bench kernels sbom lock softhsm compiler systemd clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(PROJECT) softhsm ## Run the whole scheme on SoftHSM2, from key ceremony to converted numbers
 	@$(BIN)/python softhsm-config/demo
@@ -21,8 +21,13 @@ demo: $(PROJECT) softhsm ## Run the whole scheme on SoftHSM2, from key ceremony 
 serve: $(PROJECT) softhsm ## Keep the demo's daemon running in the foreground, for curl
 	@$(BIN)/python softhsm-config/demo serve
 
-test: $(SCALE) softhsm ## Run every test (ARGS="tests/token -x" for some)
+test: $(SCALE) softhsm compiler systemd ## Run every test (ARGS="tests/token -x" for some)
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+
+conformance: $(SCALE) softhsm compiler ## Qualify SoftHSM2, openCryptoki and NSS softokn (as root, which installs the last two); ARGS="--write-docs"
+	@sh softhsm-config/tokens.sh
+	@$(BIN)/python -m pytest tests/conformance tests/qualify
+	@$(BIN)/python -m tests.qualify $(ARGS)
 
 lint: $(SCALE) ## Check style, types and the direction of imports
 	@$(BIN)/ruff check .
@@ -59,6 +64,12 @@ var/sbom-venv/.installed: requirements-sbom.lock
 
 softhsm:
 	@PYTHON="$(PYTHON)" sh softhsm-config/bootstrap.sh
+
+compiler: softhsm
+	@PYTHON="$(PYTHON)" sh softhsm-config/compiler.sh
+
+systemd: softhsm
+	@sh softhsm-config/systemd.sh
 
 # Each stamp is written last, so that an interrupted set-up is started anew and a finished one is not.
 $(LIBRARIES): requirements.lock

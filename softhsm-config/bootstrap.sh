@@ -7,7 +7,10 @@ set -eu
 cd "$(dirname "$0")/.."
 home=$PWD/var/softhsm
 unpacked=$home/unpacked
+bin=$home/bin
 log=$home/bootstrap.log
+packages=
+. softhsm-config/packages.sh
 
 # --- what there is -----------------------------------------------------------------------------
 
@@ -16,13 +19,6 @@ already_done() { # the file of an earlier run names everything, and all of it st
   while IFS='=' read -r name path; do
     case $name in KAGIMORI_*) [ -r "$path" ] || return 1 ;; esac
   done <"$home/env"
-}
-
-first_readable() {
-  for candidate; do
-    [ -r "$candidate" ] && printf '%s\n' "$candidate" && return 0
-  done
-  return 1
 }
 
 system_module() {
@@ -57,21 +53,6 @@ find_unpacked() { # a tool that the distribution has installed is used as it is
     openssl=$(wrapper openssl) && curl=$(wrapper curl)
 }
 
-wrapper() { # only these tools see the unpacked libraries; Python and everything else do not
-  [ -x "$unpacked/usr/bin/$1" ] || { command -v "$1"; return; }
-  name=$1
-  libraries=$(find "$unpacked" -name '*.so*' -exec dirname {} \; | sort -u | paste -s -d :)
-  mkdir -p "$home/bin"
-  shift
-  {
-    printf '#!/bin/sh\nLD_LIBRARY_PATH="%s${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" exec "%s"' "$libraries" "$unpacked/usr/bin/$name"
-    for argument; do printf ' "%s"' "$argument"; done
-    printf ' "$@"\n'
-  } >"$home/bin/$name"
-  chmod +x "$home/bin/$name"
-  printf '%s\n' "$home/bin/$name"
-}
-
 works() { # a throw-away token is made, listed, and the module loads into Python
   trial=$(mktemp -d) && result=1
   mkdir "$trial/tokens" && sed "s|@TOKENS@|$trial/tokens|" softhsm-config/softhsm2.conf.in >"$trial/softhsm2.conf"
@@ -83,38 +64,6 @@ works() { # a throw-away token is made, listed, and the module loads into Python
   unset SOFTHSM2_CONF
   rm -rf "$trial"
   return $result
-}
-
-# --- ways to get it ----------------------------------------------------------------------------
-
-as_root() {
-  if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
-}
-
-install_packages() {
-  command -v apt-get >/dev/null && as_root true 2>/dev/null || return 1
-  echo "Installing the packages: $packages(once)"
-  apt_install="env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 --no-install-recommends install $packages"
-  as_root $apt_install >>"$log" 2>&1 || { as_root apt-get -q update && as_root $apt_install; } >>"$log" 2>&1
-}
-
-apt_here() { # apt with its own cache; "own" as first word: with its own package lists too
-  if [ "$1" = own ]; then shift && set -- -o "Dir::State::lists=$home/apt/lists" "$@"; fi
-  apt-get -q -y -o Debug::NoLocking=1 -o APT::Sandbox::User= -o "Dir::Cache=$home/apt/cache" --no-install-recommends \
-    "$@" >>"$log" 2>&1
-}
-
-unpack_packages() {
-  command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 1
-  echo "Unpacking below var/softhsm the packages: $packages(once)"
-  rm -rf "$home/apt" "$unpacked" "$home/bin"
-  mkdir -p "$home/apt/cache/archives/partial" "$home/apt/lists/partial" "$unpacked"
-  apt_here install --download-only $packages ||
-    { apt_here own update && apt_here own install --download-only $packages; } || return 1
-  for package in "$home"/apt/cache/archives/*.deb; do
-    dpkg-deb -x "$package" "$unpacked" || return 1
-  done
-  rm -rf "$home/apt"
 }
 
 # --- the order of trying -----------------------------------------------------------------------

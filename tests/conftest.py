@@ -55,3 +55,14 @@ def softhsm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftHSM]:
         del os.environ["SOFTHSM2_CONF"]
     else:
         os.environ["SOFTHSM2_CONF"] = before
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The fault table (tests/faults), if any of its cells was run."""
+    reports = [report for of_kind in terminalreporter.stats.values() for report in of_kind]
+    if any(getattr(report, "user_properties", ()) for report in reports):
+        from tests.faults import faulttable
+
+        terminalreporter.write_sep("=", "fault table")
+        for line in faulttable.render(faulttable.results_of(reports)):
+            terminalreporter.write_line(line)

@@ -48,12 +48,16 @@ PEOPLE: tuple[tuple[str, str, Role], ...] = (
 
 @dataclass
 class World:
-    """A folder with everything a daemon needs. ``signers`` are the people's software keys, by id."""
+    """A folder with everything a daemon needs. ``signers`` are the people's software keys, by id.
+
+    ``more_env``: environment variables besides (those of `tests.shimkit`).
+    """
 
     folder: Path
     anchor: str = ""
     pin: str = PIN
     signers: dict[str, PemSigner] = field(default_factory=dict)
+    more_env: dict[str, str] = field(default_factory=dict)
 
     @property
     def config(self) -> Path:
@@ -99,7 +103,8 @@ class World:
     @property
     def env(self) -> dict[str, str]:
         """The environment in which processes see this world's tokens."""
-        return {**os.environ, "SOFTHSM2_CONF": str(self.folder / "softhsm2.conf"), "PYTHONPATH": str(PROJECT)}
+        own = {"SOFTHSM2_CONF": str(self.folder / "softhsm2.conf"), "PYTHONPATH": str(PROJECT)}
+        return {**os.environ, **own, **self.more_env}
 
     def socket(self, role: str) -> Path:
         """Where the daemon listens for a role."""

@@ -164,10 +164,14 @@ def _bare_code(text: str) -> str:
     return "CKR_CRYPTOKI_NOT_INITIALIZED" if "not initialized" in text else f"an error ({text})"
 
 
+def is_lost(error: p11.PKCS11Error) -> bool:
+    """Whether it says that the token cannot be asked now, and nothing about what was asked."""
+    return isinstance(error, _UNAVAILABLE) or code_name(error) == "CKR_CRYPTOKI_NOT_INITIALIZED"
+
+
 def translate(error: p11.PKCS11Error, doing: str) -> TokenError:
     """The error to raise for one of python-pkcs11; ``doing`` says what was asked of the token."""
-    name = code_name(error)
-    lost = isinstance(error, _UNAVAILABLE) or name == "CKR_CRYPTOKI_NOT_INITIALIZED"
+    name, lost = code_name(error), is_lost(error)
     hint = next((hint for kind, hint in _HINTS.items() if isinstance(error, kind)), None)
     if lost:
         return TokenUnavailable(f"{doing}: the token is not available ({name})", hint or "is it still connected?")

@@ -14,7 +14,7 @@ from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, PKCS11Error
 from pkcs11.exceptions import MechanismInvalid
 
 from appliance.token import templates
-from appliance.token.errors import FeatureMissing, asking, code_name
+from appliance.token.errors import FeatureMissing, asking, code_name, is_lost
 from appliance.token.objects import Objects
 from appliance.token.readback import read
 
@@ -121,6 +121,8 @@ def _refused(session: Any, kind: templates.Template) -> list[str]:
     try:
         key = make(session, template)
     except PKCS11Error as error:
+        if is_lost(error):  # it says nothing about what the token can do
+            raise
         return refusals(session, template) or [f"the key's template gets {code_name(error)}"]
     try:
         wanted = {name: template[name] for name in _KEPT}

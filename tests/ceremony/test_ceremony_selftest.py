@@ -33,6 +33,11 @@ def test_a_good_key_passes(name: str) -> None:
             lambda blocks: os.urandom(len(blocks)),
             "spin: a number enciphered with the new key does not come back",
         ),
+        (
+            "spin",
+            lambda blocks: bytes([aes(blocks)[0] ^ 1]) + aes(blocks)[1:],
+            "spin: the new key enciphers a block alone in another way than among others",
+        ),
         ("tag", lambda blocks: os.urandom(len(blocks)), "tag: the new key gives another tag each time"),
         ("tag", lambda blocks: blocks, "tag: the new key does not tell blocks apart"),
         ("tag", lambda blocks: bytes(len(blocks)), "tag: the new key does not tell blocks apart"),

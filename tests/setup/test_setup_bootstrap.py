@@ -19,7 +19,7 @@ def copy(tmp_path: Path) -> Path:
     """A project with nothing but the bootstrap in it."""
     folder = tmp_path / "project" / "softhsm-config"
     folder.mkdir(parents=True)
-    for name in ("bootstrap.sh", "softhsm2.conf.in"):
+    for name in ("bootstrap.sh", "packages.sh", "softhsm2.conf.in"):
         shutil.copy(PROJECT / "softhsm-config" / name, folder)
     return folder.parent
 

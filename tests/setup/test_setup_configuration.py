@@ -17,6 +17,7 @@ from appliance.configuration import (
     Configuration,
     ConfigurationError,
     EngineSection,
+    MetricsSection,
     PinFileRefused,
     SocketSection,
     load,
@@ -63,6 +64,11 @@ uids = [0, 991]
 [[socket]]
 role = "oversight"
 path = "run/oversight.sock"
+
+[metrics]
+socket = "run/metrics.sock"
+group = "watch"
+uids = [992]
 """
 LEAST = WHOLE[: WHOLE.index("[engine]")]
 
@@ -97,11 +103,13 @@ def test_whole_file(tmp_path: Path) -> None:
         SocketSection(role="hub", path=tmp_path / "run" / "hub.sock", group="hub", uids=(0, 991)),
         SocketSection(role="oversight", path=tmp_path / "run" / "oversight.sock"),
     )
+    assert found.metrics == MetricsSection(path=tmp_path / "run" / "metrics.sock", group="watch", uids=(992,))
 
 
 def test_least_file(tmp_path: Path) -> None:
     found = load(write(tmp_path, LEAST))
     assert (found.engine.processes, found.engine.deadline_seconds, found.sockets) == (1, 5.0, ())
+    assert found.metrics is None
     assert [(token.number, token.label, token.processes) for token in found.tokens] == [(0, "kagimori-appliance", 1)]
 
 
@@ -158,6 +166,13 @@ def test_relative_name_of_the_file_itself(tmp_path: Path, monkeypatch: pytest.Mo
         (('role = "oversight"', 'role = "hub"'), r"\[socket.role\] hub is there twice"),
         (('"run/oversight.sock"', '"run/hub.sock"'), r"\[socket.path\] .*/run/hub.sock is there twice"),
         (('"run/hub.sock"', f'"{"x" * 200}"'), r"\[socket.path\] .* has more than 107 bytes"),
+        (('"run/metrics.sock"', '"run/hub.sock"'), r"\[metrics.socket\] .*/run/hub.sock is there twice"),
+        (('"run/metrics.sock"', f'"{"x" * 200}"'), r"\[metrics.socket\] .* has more than 107 bytes"),
+        (('socket = "run/metrics.sock"', ""), r"\[metrics\] Object missing required field `socket`"),
+        (('socket = "run/metrics.sock"', 'path = "x"'), r"\[metrics\] Object contains unknown field `path`"),
+        (("uids = [992]", "uids = [-1]"), r"\[metrics.uids\[0\]\] Expected `int` >= 0"),
+        (("[metrics]", "[[metrics]]"), r"\[metrics\] Expected `object \| null`, got `array`"),
+        (('role = "oversight"', 'role = "metrics"'), r"\[metrics\] metrics is there twice"),
         (("[token]", "[token"), "not TOML"),
         (("[state]", "[token]"), "not TOML"),
     ],
@@ -205,11 +220,12 @@ def test_page_lists_every_key_and_its_example_loads(tmp_path: Path) -> None:
     page = (PROJECT / "docs" / "configuration.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"^\| `(\[+[a-z]+\]+ [a-z_]+)`", page, re.MULTILINE))
     tables = {"socket": SocketSection, "clone": CloneSection}
+    single = {"metrics": MetricsSection}
     real = {
         f"{f'[[{name}]]' if name in tables else f'[{name}]'} {key.encode_name}"
         for field in msgspec.structs.fields(Configuration)
         for name in (field.encode_name,)
-        for key in msgspec.structs.fields(tables.get(name, field.type))
+        for key in msgspec.structs.fields({**tables, **single}.get(name, field.type))
     }
     assert listed == real
     example = page.split("```toml\n")[1].split("```")[0]

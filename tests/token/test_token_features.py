@@ -130,3 +130,15 @@ def test_an_engine_opens_no_key_on_a_token_that_cannot_use_it(founding: tuple[Wo
         "not fit for this: no AES-256 keys that never leave it (CKM_AES_ECB not there): no conversion key is made on it"
     )
     assert "; no Ed25519 log key (CKM_EDDSA not there): " in signs
+
+
+def test_a_token_that_cannot_be_asked_just_now_is_not_told_unfit(founding: tuple[World, Shim, Plan]) -> None:
+    world, shim, plan = founding
+    shim.do("C_GenerateKey fail CKR_DEVICE_MEMORY times=1")
+    with pytest.raises(AssertionError) as failed:
+        world.carry_out(plan, [person for person, _, _ in PEOPLE])
+    shim.clear()
+    said = str(failed.value)
+    assert "the token is not available (CKR_DEVICE_MEMORY)" in said and "hint: the token is full" in said
+    assert "not fit for this" not in said and "Traceback" not in said
+    assert listed(world) == ""
