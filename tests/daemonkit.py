@@ -27,6 +27,11 @@ from tests.world import World, build_world, default_policy
 START_SECONDS = 30.0
 JSON = {"Content-Type": "application/json"}
 TEXT = {"Content-Type": "text/plain"}
+READABLE = (
+    "-c",
+    "from appliance import hardening; hardening.forbid_reading = lambda: None; from appliance.cli import main; main()",
+)
+"""A daemon whose memory its own user may read, so that tests can look into it without being root."""
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import cast
+from dataclasses import dataclass
+from time import monotonic
 
 from aiohttp import web
 
 from appliance.daemon import history, log, logview, views
+from appliance.daemon.bodies import (
+    LARGEST_BODY,
+    announced,
+    connection_of,
+    is_large,
+    media_type,
+    read_body,
+    send,
+    send_continue,
+    size_of,
+)
 from appliance.daemon.conversion import Conversions
+from appliance.daemon.limits import Pace
 from appliance.daemon.orders import LONGEST_TEXT, from_text
 from appliance.daemon.policy import RolePolicy
-from appliance.daemon.problems import Problem
+from appliance.daemon.problems import KINDS, Problem
 from appliance.daemon.requests import (
     BYTES_PER_NUMBER,
     JSON_OVERHEAD,
@@ -26,17 +39,30 @@ from appliance.daemon.requests import (
     parse_query,
     parse_timeout,
 )
+from appliance.daemon.seats import Party
 from appliance.daemon.service import Service
 from appliance.daemon.sockets import Caller, Listener
 from appliance.daemon.stream import Stream
-from appliance.daemon.wire import Connection, json_response, problem_response, read_some
+from appliance.daemon.wire import json_response, problem_response
 
-LARGEST_BODY = 16 << 20
-BODY_SECONDS = 60.0
 CONVERT = "/v1/convert"
 HISTORY = "/v1/history"
 ORDER_HEADER = "Kagimori-Order"
 GET_PATHS = ("/healthz", "/readyz", "/v1/domains", "/v1/status")
+_INTERFACES = {CONVERT: "convert", HISTORY: "history", **dict.fromkeys(GET_PATHS, "view")}
+_NOT_ALLOWED = KINDS["method_not_allowed"].status
+RECORDS_AT_ONCE = 2_000  # refusals and the like, of one party
+RECORDS_PER_SECOND = 100.0
+LOOK_SECONDS = 0.5
+BYTES_HELD = 96  # for each number of a question, as an object in lists, however short it is
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What the record of a refusal says of the question: source, target, purpose; the digest of its order."""
+
+    names: tuple[str | None, str | None, str | None] = (None, None, None)
+    order: str | None = None
 
 
 class Door:
@@ -47,26 +73,39 @@ class Door:
         self._role = listener.role
         self._uids = listener.uids
         self._conversions = Conversions(service, listener.role)
+        self._measures = service.measures.roles[listener.role]
+        self._pace = Pace(RECORDS_AT_ONCE, RECORDS_PER_SECOND, service.now)
         self.in_flight = 0
         self.streams: set[Stream] = set()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
         self.in_flight += 1
+        path, _, query = request.raw_path.partition("?")
         try:
-            return await self._route(request)
+            response = await self._route(request, path, query)
+            if is_large(response):
+                await self._send_large(request, response)
+            code = "method_not_allowed" if response.status == _NOT_ALLOWED else None
         except Problem as problem:
-            return problem_response(problem)
+            response, code = problem_response(problem), problem.code
         except (ConnectionError, asyncio.CancelledError):
+            self._measures.cut[_interface(path)] += 1
             raise
         except Exception as fault:
             log.defect("request failed", fault)
-            return problem_response(Problem("internal"))
+            code = "internal"
+            response = problem_response(Problem(code))
         finally:
             self.in_flight -= 1
+        self._measures.request(_interface(path), code)
+        return response
 
-    async def _route(self, request: web.BaseRequest) -> web.StreamResponse:
-        path, _, query = request.raw_path.partition("?")
+    async def _send_large(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+        with self._service.room.hold(_party(_caller(request)), size_of(response)):
+            await send(request, response)
+
+    async def _route(self, request: web.BaseRequest, path: str, query: str) -> web.StreamResponse:
         if path == CONVERT:
             return await self._convert(request, query)
         if path == HISTORY:
@@ -100,37 +139,66 @@ class Door:
 
     async def _check_caller(self, who: Caller) -> None:
         if self._uids is not None and who.uid not in self._uids:
-            await self._service.refuse(who, "caller_denied")
+            await self._refuse(who, "caller_denied")
             raise Problem("caller_denied")
+
+    async def _refuse(
+        self,
+        who: Caller,
+        code: str,
+        names: tuple[str | None, str | None, str | None] = (None, None, None),
+        order: str | None = None,
+    ) -> None:
+        """Record a refusal, when it is this caller's turn."""
+        await self._turn(who)
+        await self._service.refuse(who, code, names, order)
+
+    async def _turn(self, who: Caller) -> None:
+        """Before a record that no number pays for: not more of them than the log has room for."""
+        wait = self._pace.turn(_party(who))
+        while wait > 0 and not self._service.stopping:
+            await asyncio.sleep(min(wait, LOOK_SECONDS))
+            wait -= LOOK_SECONDS
 
     async def _convert(self, request: web.BaseRequest, query: str) -> web.StreamResponse:
         if request.method != "POST":
             return _not_allowed("POST")
         who = _caller(request)
         await self._check_caller(who)
-        terms: Terms | None = None
-        order: str | None = None
+        asked = _Asked()
         try:
-            self._service.admit()
-            if _media_type(request) == "application/json":
-                if query:
-                    raise Problem("malformed_request", "query: the JSON form takes everything in the body")
-                limit = JSON_OVERHEAD + LONGEST_TEXT + BYTES_PER_NUMBER * self._policy().rule.values_per_request
-                due, limit = self._due(request), _announced(request, min(LARGEST_BODY, limit))
-                with self._service.room.hold(limit):
-                    terms = question = parse_json(await _read_body(request, limit))
-                    order = self._service.orders.digest(from_text(question.order))
-                    return await self._conversions.answer(who, question, due)
-            if TIMEOUT_HEADER in request.headers:
-                raise Problem("malformed_request", f"{TIMEOUT_HEADER}: not for streams, which may not be half done")
-            terms = parse_query(query)
-            data = from_text(request.headers.get(ORDER_HEADER))
-            order = self._service.orders.digest(data)
-            return await self._convert_stream(request, who, terms, data)
+            return await self._answer(request, query, who, asked)
         except Problem as problem:
-            names = (None, None, None) if terms is None else (terms.source, terms.target, terms.purpose)
-            await self._service.refuse(who, problem.code, names, order)
-            raise
+            refused = _bare(problem)
+        await self._refuse(who, refused.code, asked.names, asked.order)
+        raise refused
+
+    async def _answer(self, request: web.BaseRequest, query: str, who: Caller, asked: _Asked) -> web.StreamResponse:
+        self._service.admit()
+        if media_type(request) == "application/json":
+            if query:
+                raise Problem("malformed_request", "query: the JSON form takes everything in the body")
+            return await self._convert_json(request, who, asked)
+        if TIMEOUT_HEADER in request.headers:
+            raise Problem("malformed_request", f"{TIMEOUT_HEADER}: not for streams, which may not be half done")
+        terms = parse_query(query)
+        asked.names = terms.source, terms.target, terms.purpose
+        order = from_text(request.headers.get(ORDER_HEADER))
+        asked.order = self._service.orders.digest(order)
+        return await self._convert_stream(request, who, terms, order)
+
+    async def _convert_json(self, request: web.BaseRequest, who: Caller, asked: _Asked) -> web.StreamResponse:
+        limit = JSON_OVERHEAD + LONGEST_TEXT + BYTES_PER_NUMBER * self._policy().rule.values_per_request
+        due, limit = self._due(request), announced(request, min(LARGEST_BODY, limit))
+        room, party = self._service.room, _party(who)
+        with room.hold(party, limit):
+            body = await read_body(request, limit)
+            begun = monotonic()
+            question = parse_json(body, self._policy().rule.values_per_request)  # as `answer` checks it, at once
+            asked.names = question.source, question.target, question.purpose
+            asked.order = self._service.orders.digest(from_text(question.order))
+            with room.hold(party, BYTES_HELD * len(question.numbers)):
+                return await self._conversions.answer(who, question, begun, due)
 
     async def _convert_stream(
         self, request: web.BaseRequest, who: Caller, terms: Terms, order: bytes
@@ -143,15 +211,19 @@ class Door:
         verified = self._service.orders.accept(order, policy, route, terms.purpose) if order else None
         if verified is None and policy.needs_order(route, 1):
             raise Problem("order_required")
-        number = self._service.open_stream()
+        await self._turn(who)
+        number = self._service.open_stream(_party(who))
         stream = Stream(self._service, who, terms, route, number, verified, order)
         self.streams.add(stream)
+        connection = connection_of(request)
+        connection.stream()
         try:
-            await _continue(request)
+            await send_continue(request)
             return await stream.run(request)
         finally:
+            connection.narrow()
             self.streams.discard(stream)
-            self._service.close_stream()
+            self._service.close_stream(_party(who))
 
     async def _history(self, request: web.BaseRequest) -> web.StreamResponse:
         policy = self._policy()
@@ -161,19 +233,28 @@ class Door:
             return _not_allowed("POST")
         who = _caller(request)
         await self._check_caller(who)
-        source: str | None = None
+        asked = _Asked()
         try:
-            self._service.admit_reading()
-            if _media_type(request) != "application/json":
-                raise Problem("unsupported_media_type", "Content-Type must be application/json.")
-            due = self._due(request)
-            question = history.parse(await _read_body(request, _announced(request, history.LARGEST_BODY)))
-            source = question.source
-            self._conversions.take_from_bucket(1)
-            return json_response(await history.answer(self._service, who, policy, question, due))
+            return await self._look_up(request, who, policy, asked)
         except Problem as problem:
-            await self._service.refuse(who, problem.code, (source, None, None))
-            raise
+            refused = _bare(problem)
+        await self._refuse(who, refused.code, asked.names)
+        raise refused
+
+    async def _look_up(
+        self, request: web.BaseRequest, who: Caller, policy: RolePolicy, asked: _Asked
+    ) -> web.StreamResponse:
+        self._service.admit_reading()
+        if media_type(request) != "application/json":
+            raise Problem("unsupported_media_type", "Content-Type must be application/json.")
+        due = self._due(request)
+        question = history.parse(await read_body(request, announced(request, history.LARGEST_BODY)))
+        begun = monotonic()
+        asked.names = question.source, None, None
+        self._conversions.take_from_bucket(1)
+        answer = await history.answer(self._service, who, policy, question, due)
+        self._service.measures.history.observe(monotonic() - begun)
+        return json_response(answer)
 
     async def _log(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         if not self._policy().rule.log:
@@ -182,74 +263,29 @@ class Door:
         if path == logview.COSIGNATURES:
             if request.method != "POST":
                 return _not_allowed("POST")
-            return await self._service.log_view.take_cosignatures(request)
+            with self._service.room.hold(_party(_caller(request)), logview.LARGEST_NOTE):
+                return await self._service.log_view.take_cosignatures(request)
         if request.method not in ("GET", "HEAD"):
             return _not_allowed("GET, HEAD")
         return await self._service.log_view.get(path)
 
 
-def _announced(request: web.BaseRequest, limit: int) -> int:
-    """How large the body can be: as it says itself, or ``limit`` if it comes in chunks.
-
-    Raises:
-        Problem: too_many_numbers, larger than this role's largest question can be.
-    """
-    length = request.content_length
-    if length is None:
-        return limit
-    if length > limit:
-        raise Problem("too_many_numbers", f"The body is larger than {limit} bytes.")
-    return length
-
-
-async def _read_body(request: web.BaseRequest, limit: int) -> bytes:
-    """The body, if it is no larger than ``limit``, and comes in `BODY_SECONDS`."""
-    await _continue(request)
-    if request.content.is_eof():  # all of it is here, as of nearly all requests
-        return await _read_all(request, limit)
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await _read_all(request, limit)
-    except TimeoutError:
-        raise Problem("malformed_request", f"body: was not there whole within {BODY_SECONDS:g} s") from None
-
-
-async def _read_all(request: web.BaseRequest, limit: int) -> bytes:
-    body = b""
-    while not request.content.at_eof():
-        body += await read_some(request)
-        if len(body) > limit:
-            raise Problem("too_many_numbers", f"The body is larger than {limit} bytes.")
-    return body
+def _interface(path: str) -> str:
+    """What was asked for, in a word for the metrics: one of `appliance.daemon.metrics.measures.INTERFACES`."""
+    return _INTERFACES.get(path) or ("log" if path.startswith(logview.PREFIX) else "other")
 
 
 def _caller(request: web.BaseRequest) -> Caller:
-    return cast("Connection", request.protocol).caller
+    return connection_of(request).caller
 
 
-def _media_type(request: web.BaseRequest) -> str:
-    """``application/json`` or ``text/plain``, in UTF-8 or ASCII, as it is.
-
-    Raises:
-        Problem: unsupported_media_type.
-    """
-    headers = request.headers
-    if headers.get("Content-Type") == "application/json" and "Content-Encoding" not in headers:
-        return "application/json"  # as nearly all say it
-    kind, _, parameters = headers.get("Content-Type", "").partition(";")
-    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
-    encoded = headers.get("Content-Encoding", "identity").lower() != "identity"
-    kind = kind.strip().lower()
-    if encoded or kind not in ("application/json", "text/plain") or charset not in ("", "utf-8", "us-ascii"):
-        raise Problem("unsupported_media_type")
-    return kind
+def _party(who: Caller) -> Party:
+    return who.role, who.uid
 
 
-async def _continue(request: web.BaseRequest) -> None:
-    """``Expect: 100-continue``: the caller wants to know first whether to send the body."""
-    if request.headers.get("Expect", "").lower() == "100-continue":
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0
+def _bare(problem: Problem) -> Problem:
+    """The same without its traceback, in whose frames the question would stay in memory while its record waits."""
+    return Problem(problem.code, problem.detail, retry_after=problem.retry_after)
 
 
 def _not_allowed(allowed: str) -> web.Response:

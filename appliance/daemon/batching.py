@@ -11,8 +11,10 @@ import asyncio
 import math
 from collections import OrderedDict, deque
 from collections.abc import Iterator
+from time import monotonic
 from typing import Generic, NamedTuple, TypeVar
 
+from appliance.daemon.metrics.measures import Stages
 from appliance.daemon.problems import Problem
 from appliance.engine import frames
 from appliance.engine.envelope import Frame, Kind
@@ -62,9 +64,12 @@ class Waiter(Generic[Got]):
 
 
 class Request(Waiter[Part]):
-    """A small request that waits: ``lines`` under an ``order`` or (empty) without one; gets its part of an answer."""
+    """A small request that waits: ``lines`` under an ``order`` or (empty) without one; gets its part of an answer.
 
-    __slots__ = ("conversion", "count", "lines")
+    ``since``: when it began to wait (the event loop's time).
+    """
+
+    __slots__ = ("conversion", "count", "lines", "since")
 
     def __init__(
         self,
@@ -80,16 +85,22 @@ class Request(Waiter[Part]):
         self.conversion = (source, target, order)  # what requests must have in common to go in one frame
         self.count = count
         self.lines = lines
+        self.since = 0.0
 
 
 class Batch:
-    """Work for an engine (`appliance.engine.link.Work`) made of requests for one conversion."""
+    """Work for an engine (`appliance.engine.link.Work`) made of requests for one conversion.
+
+    ``taken``: when it was given to one (the event loop's time); how long that one takes goes into ``stages``.
+    """
 
     kind = Kind.CONVERT
-    __slots__ = ("count", "lines", "order", "requests", "source", "target")
+    __slots__ = ("_stages", "_taken", "count", "lines", "order", "requests", "source", "target")
 
-    def __init__(self, requests: list[Request]) -> None:
+    def __init__(self, requests: list[Request], stages: Stages, taken: float) -> None:
         self.requests = requests
+        self._stages = stages
+        self._taken = taken
         self.source, self.target, self.order = requests[0].conversion
         self.count = sum(request.count for request in requests)
         self.lines = b"".join([request.lines for request in requests])
@@ -108,6 +119,7 @@ class Batch:
 
     def answered(self, answer: Answer) -> None:
         """Give each request its own lines, and the tags that belong to them."""
+        self._stages.engine.observe_for(len(self.requests), monotonic() - self._taken)  # which is the event loop's time
         lines = answer.lines.decode("ascii").split("\n")
         all_converted = answer.converted == self.count
         start = tag = 0
@@ -125,10 +137,11 @@ class Batch:
 
 
 class Waiting:
-    """Small requests that wait, by conversion; conversions take turns."""
+    """Small requests that wait, by conversion; conversions take turns. How long they wait goes into ``stages``."""
 
-    def __init__(self) -> None:
+    def __init__(self, stages: Stages | None = None) -> None:
         self.requests = 0
+        self._stages = stages or Stages()
         self._again: deque[Request] = deque()
         self._conversions: OrderedDict[tuple[str, str, bytes], deque[Request]] = OrderedDict()
 
@@ -146,7 +159,7 @@ class Waiting:
             self.requests -= 1
             request = self._again.popleft()
             if request.wanted(now):
-                return Batch([request])
+                return Batch([request], self._stages, now)
         while self._conversions:
             conversion, queue = next(iter(self._conversions.items()))
             together = list(self._fill(queue, now))
@@ -155,7 +168,7 @@ class Waiting:
             else:
                 del self._conversions[conversion]
             if together:
-                return Batch(together)
+                return Batch(together, self._stages, now)
         return None
 
     def _fill(self, queue: deque[Request], now: float) -> Iterator[Request]:
@@ -166,6 +179,7 @@ class Waiting:
             request = queue.popleft()
             if request.wanted(now):
                 room -= request.count
+                self._stages.wait.observe(now - request.since)
                 yield request
 
     def drop(self, now: float) -> None:

@@ -21,10 +21,19 @@ Key = tuple[str, ...]
 
 
 class Charges:
-    """What is used of quotas and orders. For the event loop's thread."""
+    """What is used of quotas and orders. For the event loop's thread.
 
-    def __init__(self, tally: Tally, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    ``recorded`` is told of each conversion whose record is durable.
+    """
+
+    def __init__(
+        self,
+        tally: Tally,
+        recorded: Callable[[records.Conversion], None] = lambda record: None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self.tally = tally
+        self._recorded = recorded
         self._now = now
         self._pending: Counter[Key] = Counter()
 
@@ -62,6 +71,7 @@ class Charges:
             self._pending[key] -= charge.count
         if record is not None:
             self.tally.take(record)
+            self._recorded(record)
 
 
 class Charge:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 
 from appliance.audit.log import AuditLog
@@ -29,6 +30,8 @@ RETRY_SECONDS = 1.0
 class Checkpointer:
     """Signs and stores checkpoints. ``signed``: the newest one, None before the first.
 
+    ``signed_at``: when that was (`time.monotonic`), or when the daemon came up with one from before.
+
     ``refused`` is called when the engine remembers another log than this one: somebody changed it while it was in use.
     """
 
@@ -42,6 +45,7 @@ class Checkpointer:
     ) -> None:
         self._refused = refused
         self.signed: Checkpoint | None = None
+        self.signed_at = time.monotonic()
         self.trouble: str | None = None
         self._audit = audit
         self._lanes = lanes
@@ -108,7 +112,7 @@ class Checkpointer:
         signature = await self._lanes.sign(checkpoint.text)
         note = notes.render(checkpoints.sign(checkpoint, lambda _: signature, self._key()))
         await asyncio.to_thread(self._audit.store_checkpoint, note)
-        self.signed = checkpoint
+        self.signed, self.signed_at = checkpoint, time.monotonic()
 
     def _key(self) -> VerifierKey:
         """The log key that signs now; the signature just made must be by it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from time import monotonic
 
 import msgspec
 from aiohttp import web
@@ -41,9 +42,12 @@ class Conversions:
     def __init__(self, service: Service, role: str) -> None:
         self._service = service
         self._role = role
+        self._measures = service.measures
 
-    async def answer(self, who: Caller, question: Question, due: float = math.inf) -> web.Response:
+    async def answer(self, who: Caller, question: Question, begun: float, due: float = math.inf) -> web.Response:
         """The answer, recorded. What no engine has begun when it is ``due`` (the event loop's time) is dropped.
+
+        ``begun``: when the whole question was there (`time.monotonic`).
 
         Raises:
             Problem: whatever forbids it.
@@ -60,13 +64,27 @@ class Conversions:
             raise Problem("order_required")
         self.take_from_bucket(count)
         with self._service.charges.take(self._role, policy.rule, question.purpose, count, order) as charge:
+            asked = monotonic()
             lines, tags = await self._ask(route, count, to_lines(question.numbers), data, due)
             results, failed = _results(lines)
             record = _record(who, question, route, count, failed)
             record.order = None if order is None else order.digest
             record.tag_key = policy.tag_key if tags else None
+            appended = monotonic()
             number = await self._service.durable(self._service.append_conversion(record, tags, charge))
+        self._took(count, begun, asked, appended)
         return json_response(_encode(Answer(route.source, route.target, number, results)))
+
+    def _took(self, count: int, begun: float, asked: float, appended: float) -> None:
+        """How long a question took whose record has just become durable."""
+        now = monotonic()
+        if count > MOST_LINES:
+            self._measures.large.observe(now - begun)
+            return
+        stages = self._measures.stages
+        stages.decide.observe(asked - begun)
+        stages.audit.observe(now - appended)
+        stages.whole.observe(now - begun)
 
     def take_from_bucket(self, count: int) -> None:
         """Raises Problem rate_limited when the role's bucket does not hold so many."""

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from appliance.daemon.batching import MOST_LINES, Batch, Part, Request, Waiter, Waiting
 from appliance.daemon.cutting import FRAME_BYTES
+from appliance.daemon.metrics.measures import Stages
 from appliance.daemon.pieces import BulkLane, Chunk, Piece
 from appliance.daemon.problems import Problem
 from appliance.engine import singles
@@ -96,12 +97,15 @@ Single = TypeVar("Single", Lookup, Signing)
 
 
 class Lanes:
-    """Where the supervisor takes work from (`appliance.engine.supervisor.WorkSource`)."""
+    """Where the supervisor takes work from (`appliance.engine.supervisor.WorkSource`).
 
-    def __init__(self) -> None:
+    How long small requests wait, and engines take for them, goes into ``stages``.
+    """
+
+    def __init__(self, stages: Stages | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         self._signatures: deque[Signing] = deque()
-        self._small = Waiting()
+        self._small = Waiting(stages)
         self._lookups: deque[Lookup] = deque()
         self._bulk = BulkLane()
         self._before_bulk = 0
@@ -123,8 +127,9 @@ class Lanes:
         _require_room(self._small.requests, MOST_REQUESTS)
         _require_carried(order)
         future: asyncio.Future[Part] = self._loop.create_future()
-        self._small.add(Request(source, target, count, lines, future, order, due))
-        self._small_seen = self._loop.time()
+        request = Request(source, target, count, lines, future, order, due)
+        request.since = self._small_seen = self._loop.time()
+        self._small.add(request)
         self._queued(due)
         return future
 
@@ -175,6 +180,12 @@ class Lanes:
         self._signatures.append(Signing(text, future))
         self.kick()
         return future
+
+    @property
+    def waiting(self) -> dict[str, int]:
+        """How much waits in each lane: requests, look-ups, chunks and pieces of bulk work, signatures."""
+        lookups, signatures = len(self._lookups), len(self._signatures)
+        return {"small": self._small.requests, "lookup": lookups, "bulk": len(self._bulk), "sign": signatures}
 
     def take(self, signs: bool = True) -> Work | None:
         """The next frame of work for an engine; only one that ``signs`` (has a log key) is asked for a signature."""

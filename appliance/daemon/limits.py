@@ -1,12 +1,14 @@
-"""How many numbers a role converts a minute, and how many bytes of questions the daemon holds at once."""
+"""How many numbers a role converts a minute, how many bytes are held for callers, how fast refusals are noted."""
 
 from __future__ import annotations
 
 import contextlib
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from appliance.daemon.problems import Problem
+from appliance.daemon.seats import Party
 
 
 class Bucket:
@@ -40,23 +42,63 @@ class Bucket:
 
 
 class Room:
-    """Bytes of memory for questions, ``most`` of them for all callers together."""
+    """Bytes of memory, ``most`` of them for all callers together. No party takes more than it leaves for others."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, what: str = "Too many large requests are under way.") -> None:
         self.most = most
         self.taken = 0
+        self._what = what
+        self._held: Counter[Party] = Counter()
+
+    def take(self, party: Party, size: int) -> None:
+        """So many bytes, until they are given back.
+
+        Raises:
+            Problem: overloaded, there is no room for them now.
+        """
+        if self._held[party] + size > self.most - self.taken - size:
+            raise Problem("overloaded", self._what)
+        self._held[party] += size
+        self.taken += size
+
+    def give(self, party: Party, size: int) -> None:
+        """Give them back."""
+        self.taken -= size
+        self._held[party] -= size
+        if not self._held[party]:
+            del self._held[party]
 
     @contextlib.contextmanager
-    def hold(self, size: int) -> Iterator[None]:
+    def hold(self, party: Party, size: int) -> Iterator[None]:
         """Hold so many bytes for a while.
 
         Raises:
             Problem: overloaded, there is no room for them now.
         """
-        if self.taken + size > self.most:
-            raise Problem("overloaded", "Too many large requests are under way.")
-        self.taken += size
+        self.take(party, size)
         try:
             yield
         finally:
-            self.taken -= size
+            self.give(party, size)
+
+
+class Pace:
+    """How fast one party causes records that no number pays for: ``burst`` at once, ``per_second`` in the long run.
+
+    Each is still recorded before it is answered; who causes many only waits for its turn, and the log does not grow
+    faster. ``clock`` gives seconds.
+    """
+
+    def __init__(self, burst: int, per_second: float, clock: Callable[[], float]) -> None:
+        self._burst = burst
+        self._rate = per_second
+        self._clock = clock
+        self._level: dict[Party, tuple[float, float]] = {}
+
+    def turn(self, party: Party) -> float:
+        """Take the next turn: seconds until it comes, mostly 0.0."""
+        now = self._clock()
+        level, at = self._level.get(party, (float(self._burst), now))
+        level = min(self._burst, level + (now - at) * self._rate) - 1
+        self._level[party] = level, now
+        return max(0.0, -level / self._rate)

@@ -17,8 +17,9 @@ from aiohttp import web
 from appliance.audit.errors import AuditDamaged, RecordPruned, TileMissing
 from appliance.audit.log import AuditLog
 from appliance.daemon import log
+from appliance.daemon.bodies import read_body
 from appliance.daemon.problems import Problem
-from appliance.daemon.wire import SERVER, json_response, read_some
+from appliance.daemon.wire import SERVER, json_response
 from appliance.daemon.witnesses import Witnesses
 from appliance.tlog import note as notes
 from appliance.tlog import tiles
@@ -98,11 +99,7 @@ class LogView:
         Raises:
             Problem: malformed_request.
         """
-        body = b""
-        while not request.content.at_eof():
-            body += await read_some(request)
-            if len(body) > LARGEST_NOTE:
-                raise Problem("malformed_request", f"The body is larger than {LARGEST_NOTE} bytes.")
+        body = await read_body(request, LARGEST_NOTE, "malformed_request")
         try:
             size, names = await asyncio.to_thread(self._witnesses.accept, body)
         except OSError:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
+from appliance.audit import records
 from appliance.audit.entries import Item
 from appliance.audit.errors import AuditDamaged, AuditRolledBack
 from appliance.audit.log import AuditLog
@@ -48,6 +50,13 @@ def open_log(config: Configuration) -> AuditLog:
         audit.close()
         raise
     return audit
+
+
+def began(audit_log: AuditLog) -> int:
+    """When the oldest record that is there was written, POSIX seconds; now if there is none yet."""
+    if audit_log.size < audit_log.first:
+        return int(time.time())
+    return int(datetime.fromisoformat(records.decode(audit_log.entry(audit_log.first)).time).timestamp())
 
 
 def read_ledger(config: Configuration) -> Sequence[Entry]:

@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 from collections import OrderedDict
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from appliance.daemon.policy import RolePolicy, Route, domain_of
@@ -51,6 +52,13 @@ class Orders:
         """
         wanted = hashlib.sha256(data).digest()
         return next((seen.digest for (_, key), seen in self._seen.items() if key == wanted), None)
+
+    def open(self, used: Callable[[str], int]) -> int:
+        """How many of those seen lately are good now and have numbers left; ``used``: how many of an order are."""
+        now = datetime.now(UTC)
+        known = {one.digest: one.order for one in self._seen.values()}
+        left = [one for digest, one in known.items() if used(digest) < one.most]
+        return sum(begins <= now <= ends for begins, ends in map(orders.validity, left))
 
     def _verified(self, data: bytes, policy: RolePolicy, now: datetime) -> VerifiedOrder:
         key = policy.state.head, hashlib.sha256(data).digest()

@@ -10,16 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import resource
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from appliance import configuration, memory
+from appliance import configuration, hardening, memory
 from appliance.audit import records
 from appliance.audit.commit import GroupCommit
 from appliance.audit.errors import AuditError, AuditUnavailable
@@ -27,17 +25,23 @@ from appliance.audit.log import AuditLog
 from appliance.audit.tagindex.index import TagIndex
 from appliance.audit.tally import Tally
 from appliance.configuration import Configuration, ConfigurationError
-from appliance.daemon import log, opening
+from appliance.daemon import handed, log, opening
+from appliance.daemon.accepting import Bounds, Server
 from appliance.daemon.app import Door
+from appliance.daemon.heartbeat import Heartbeat
+from appliance.daemon.metrics.front import MetricsFront
+from appliance.daemon.metrics.scrape import families
+from appliance.daemon.metrics.standing import SocketFacts
+from appliance.daemon.seats import most_connections
 from appliance.daemon.service import Books, Service, Stopped, version
 from appliance.daemon.sockets import Listener
 from appliance.daemon.upkeep import Upkeep
-from appliance.daemon.wire import Server
 from appliance.engine.frames import Failed
 from appliance.engine.link import EngineFailed, Link, Work
 from appliance.errors import KagimoriError
 from appliance.ledger.chain import Entry
 from appliance.ledger.errors import LedgerError
+from appliance.systemd import Manager
 
 GRACE_SECONDS = 10.0
 STREAM_GRACE_SECONDS = 8.0
@@ -51,14 +55,18 @@ async def serve(config_path: Path) -> None:
     Raises:
         KagimoriError: it could not start, or could not go on; what had begun is undone.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # people's numbers pass through its memory
+    hardening.tell_no_exception_text()
+    hardening.forbid_reading()  # people's numbers pass through its memory
+    manager = Manager.take()
+    if hardening.running_as_root():
+        log.warning("running as root, which it never needs; give it a user of its own (docs/operations.md)")
     sys.setswitchinterval(SWITCH_SECONDS)
     memory.keep_freed_memory()
     asyncio.get_running_loop().set_exception_handler(_report)
     config = configuration.load(config_path)
     if not config.sockets:
         raise ConfigurationError(f"{config_path}: no [[socket]]", "name a role and a path for at least one socket")
-    await _Daemon(config, config_path).run()
+    await _Daemon(config, config_path, manager).run()
 
 
 def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -73,27 +81,35 @@ def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 class _Front:
     """One role's listening socket with the server behind it."""
 
-    def __init__(self, service: Service, listener: Listener) -> None:
+    def __init__(self, service: Service, listener: Listener, bounds: Bounds) -> None:
         self.listener = listener
         self.door = Door(service, listener)
-        self.server = Server(self.door.handle, listener.role)
-        self._accepting: asyncio.Server | None = None
+        self.server = Server(self.door.handle, listener.role, bounds)
 
-    async def open(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._accepting = await loop.create_unix_server(self.server, sock=self.listener.socket, backlog=1_024)
+    def open(self) -> None:
+        self.server.listen(self.listener.socket)
+
+    @property
+    def facts(self) -> SocketFacts:
+        """For the metrics."""
+        role, server, door = self.listener.role, self.server, self.door
+        return SocketFacts(role, len(server.connections), server.turned_away, door.in_flight, len(door.streams))
 
     def stop_listening(self) -> None:
-        if self._accepting is not None:
-            self._accepting.close()
+        self.server.stop_listening()
         self.listener.remove()
 
 
 class _Daemon:
-    def __init__(self, config: Configuration, path: Path) -> None:
+    def __init__(self, config: Configuration, path: Path, manager: Manager) -> None:
         self._config = config
         self._path = path
+        self._manager = manager
+        self._handed = handed.over(config)
+        self._heart: Heartbeat | None = None
+        self._connections = most_connections()
         self._fronts: list[_Front] = []
+        self._metrics: MetricsFront | None = None
 
     async def run(self) -> None:
         audit_log = await asyncio.to_thread(opening.open_log, self._config)
@@ -108,7 +124,7 @@ class _Daemon:
         index = await asyncio.to_thread(opening.open_index, self._config, audit_log)
         tally = await asyncio.to_thread(Tally.open, audit_log.directory, audit_log.size, audit_log.read)
         audit = GroupCommit(audit_log, on_written=opening.feeding(index))
-        service = Service(self._config, Books(audit_log, index, tally, _began(audit_log)), audit, self._launch)
+        service = Service(self._config, Books(audit_log, index, tally, opening.began(audit_log)), audit, self._launch)
         service.checkpointer.adopt(signed)
         upkeep = self._upkeep(service, index, tally)
         with _signals(service):
@@ -146,8 +162,10 @@ class _Daemon:
     async def _launch(
         self, token: int, on_free: Callable[[], None], on_lost: Callable[[Link, list[Work]], None]
     ) -> Link:
-        link = await Link.start(self._path, self._config.engine.deadline_seconds, on_free, on_lost, token)
-        wanted, found = self._config.tokens[token].label, link.hello.token.label
+        seat = self._config.tokens[token]
+        seconds = self._config.engine.deadline_seconds
+        link = await Link.start(self._path, seconds, on_free, on_lost, token, seat.socket)
+        wanted, found = seat.label, link.hello.token.label
         if found != wanted:
             link.close()
             await link.wait_end()
@@ -197,13 +215,22 @@ class _Daemon:
     async def _start(self, service: Service, entries: Sequence[Entry], upkeep: Upkeep) -> None:
         await service.start(entries)
         self._check_roles(service)
+        bounds = Bounds.of(self._connections)
         for section in self._config.sockets:
-            self._fronts.append(_Front(service, Listener(section)))
+            self._fronts.append(_Front(service, Listener(section, self._handed.get(section.role)), bounds))
+        if self._config.metrics is not None:
+            tell = partial(families, service, self._fronts)
+            metrics = self._config.metrics
+            self._metrics = MetricsFront(metrics, service.measures, tell, self._handed.get(metrics.role))
+            self._metrics.open()
         for front in self._fronts:
-            await front.open()
+            front.open()
             log.info("listening", role=front.listener.role, socket=front.listener.path)
         upkeep.start()
         memory.settle()
+        self._heart = Heartbeat(self._manager, service)
+        service.measures.self_test = self._heart.self_test
+        await self._heart.begin()
         log.info("ready", pid=os.getpid(), engines=[link.hello.pid for link in service.supervisor.serving])
 
     def _check_roles(self, service: Service) -> None:
@@ -218,6 +245,7 @@ class _Daemon:
     async def _stop(self, service: Service) -> None:
         log.info("stopping", reason=service.reason)
         service.stopping = True
+        self._manager.stopping()
         for front in self._fronts:
             front.stop_listening()
         begin = asyncio.get_running_loop().time()
@@ -229,6 +257,10 @@ class _Daemon:
         for front in self._fronts:
             await front.server.shutdown(0.1)
             front.listener.socket.close()
+        if self._metrics is not None:
+            await self._metrics.close()
+        if self._heart is not None:
+            await self._heart.end()
 
     async def _wait_for_requests(self, until: float) -> None:
         """Until every request that was accepted is answered, or the time is over."""
@@ -241,13 +273,6 @@ def _moved(wanted: str, found: str) -> Failed:
     """An engine reads the configuration anew, so it may be another one than the daemon's."""
     message = f"an engine for the token {wanted!r} came up on {found!r}: the configuration has changed"
     return Failed(reason="configuration", message=message, hint="start the daemon again", exit_code=3)
-
-
-def _began(audit_log: AuditLog) -> int:
-    """When the oldest record that is there was written, POSIX seconds; now if there is none yet."""
-    if audit_log.size < audit_log.first:
-        return int(time.time())
-    return int(datetime.fromisoformat(records.decode(audit_log.entry(audit_log.first)).time).timestamp())
 
 
 @contextlib.contextmanager

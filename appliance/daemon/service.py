@@ -7,7 +7,8 @@ The service is told by the supervisor what happens to engines, and it decides wh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
@@ -26,23 +27,27 @@ from appliance.daemon.deadlines import Deadlines
 from appliance.daemon.lanes import Lanes
 from appliance.daemon.limits import Bucket, Room
 from appliance.daemon.logview import LogView
+from appliance.daemon.metrics.measures import Measures
 from appliance.daemon.opening import read_ledger
 from appliance.daemon.orders import Orders
 from appliance.daemon.policy import Snapshot
 from appliance.daemon.problems import Problem
+from appliance.daemon.seats import Party
 from appliance.daemon.sockets import Caller
 from appliance.daemon.witnesses import Witnesses
 from appliance.engine.frames import Failed
-from appliance.engine.link import EngineFailed
+from appliance.engine.link import EngineFailed, Link
 from appliance.engine.places import LedgerMoved, LeftOut, Places
 from appliance.engine.supervisor import Launch, Supervisor
 from appliance.errors import KagimoriError
 from appliance.ledger.actions import action_name, subject_of
 from appliance.ledger.chain import Entry
 
-MOST_STREAMS = 32
-MOST_BODY_BYTES = 32 << 20  # of questions in JSON, all together; parsed and answered, one takes several times as much
+MOST_STREAMS = 40
+MOST_STREAMS_OF_ONE = 32  # of one user on one socket, so that there are some for others
+MOST_BODY_BYTES = 64 << 20  # of questions and large answers, all together; parsed, one takes several times as much
 MOST_MOVES = 3
+UNREADY = ("stopping", "audit_unavailable", "cosignature_overdue", "token_unavailable")
 EXTRA_SECONDS = 5.0  # on top of two engine deadlines: a restart, the disk
 
 
@@ -80,13 +85,17 @@ class Service:
         self.audit = audit
         self.audit_log = books.log
         self.tag_index = books.index
+        self.began = books.began
         audit.on_change = self.audit_changed
-        self.lanes = Lanes()
+        self.measures = Measures(self.roles)
+        audit.on_group = self.measures.group
+        self.lanes = Lanes(self.measures.stages)
         places = [Places(token.number, token.label, token.processes) for token in config.tokens]
         self.supervisor = Supervisor(places, launch, self.lanes, self)
         self.lanes.kick = self.supervisor.kick
         self.lanes.engines = lambda: len(self.supervisor.serving)
         self.snapshot: Snapshot | None = None
+        self.ledger_finished: str | None = None  # when its newest entry was carried out
         self.buckets: dict[str, Bucket] = {}
         self.room = Room(MOST_BODY_BYTES)
         self.stop = asyncio.Event()
@@ -96,7 +105,7 @@ class Service:
         self.version = version()
         self.deadlines = Deadlines(2 * config.engine.deadline_seconds + EXTRA_SECONDS)
         self._clock = asyncio.get_running_loop().time
-        self.charges = Charges(books.tally)
+        self.charges = Charges(books.tally, self.measures.converted)
         self.orders = Orders()
         self.witnesses = Witnesses(books.log, config.origin, lambda: self.in_force.state, books.began)
         self.checkpointer = Checkpointer(
@@ -105,11 +114,12 @@ class Service:
         self.log_view = LogView(
             books.log, self.witnesses, config.ledger.directory, lambda: self.in_force.state.sequence
         )
+        self.on_reload: Callable[[bool], None] = lambda over: None
         self._loaded: asyncio.Future[int] | None = None
         self._ceremonies = books.log.last_ceremony
         self._reload = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._streams = 0
+        self._streams: Counter[Party] = Counter()
         self._last_stream = 0
 
     @property
@@ -125,7 +135,7 @@ class Service:
 
     @property
     def unready(self) -> str | None:
-        """The code of what keeps the daemon from converting now, None if nothing does."""
+        """The code of what keeps the daemon from converting now, one of `UNREADY`; None if nothing does."""
         if self.stopping:
             return "stopping"
         if not self.audit.available:
@@ -234,21 +244,22 @@ class Service:
             )
         )
 
-    def open_stream(self) -> int:
+    def open_stream(self, party: Party) -> int:
         """Count a stream in; its number is unique within this run.
 
         Raises:
             Problem: overloaded.
         """
-        if self._streams >= MOST_STREAMS:
-            raise Problem("overloaded", f"{MOST_STREAMS} streams are running already.")
-        self._streams += 1
+        running, own = self._streams.total(), self._streams[party]
+        if own >= MOST_STREAMS_OF_ONE or running >= MOST_STREAMS:
+            raise Problem("overloaded", f"{running} streams are running already.")
+        self._streams[party] += 1
         self._last_stream += 1
         return self._last_stream
 
-    def close_stream(self) -> None:
+    def close_stream(self, party: Party) -> None:
         """Count a stream out."""
-        self._streams -= 1
+        self._streams[party] -= 1
 
     async def start(self, entries: Sequence[Entry]) -> None:
         """Put the verified ledger in force, start the engines.
@@ -283,6 +294,7 @@ class Service:
     def _put_in_force(self, entries: Sequence[Entry]) -> None:
         state = entries[-1].state
         self.snapshot = Snapshot(state, self.roles)
+        self.ledger_finished = entries[-1].outcome.finished
         for role, policy in self.snapshot.roles.items():
             limit = policy.rule.values_per_minute
             if role in self.buckets:
@@ -302,6 +314,7 @@ class Service:
 
     async def _reload_ledger(self) -> None:
         async with self._reload:
+            self.on_reload(False)
             try:
                 entries = await asyncio.to_thread(read_ledger, self.config)
                 if entries[-1].head == self.in_force.state.head:
@@ -312,9 +325,13 @@ class Service:
                 message = error.failure.message if isinstance(error, EngineFailed) else error.message
                 log.error("reload refused; the ledger from before stays in force", reason=message)
                 self._note(records.LedgerRefused(reason=message))
+            finally:
+                self.on_reload(True)
 
-    def engine_lost(self, pid: int, why: str) -> None:
+    def engine_lost(self, link: Link, why: str) -> None:
         """Supervisor: an engine is gone."""
+        pid = link.hello.pid
+        self.measures.losses[link.hello.token.label, link.end] += 1
         log.warning("engine lost", pid=pid, why=why)
         self._note(records.EngineLost(pid=pid, reason=why))
 
@@ -354,6 +371,7 @@ class Service:
         if trouble is None:
             log.info("audit log writes again")
         else:
+            self.measures.audit_failures += 1
             log.error("audit log cannot be written; nothing is converted", reason=trouble)
 
     def _checkpoint_refused(self) -> None:

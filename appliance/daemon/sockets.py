@@ -16,9 +16,9 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
-from appliance.configuration import ConfigurationError, SocketSection
+from appliance.configuration import ConfigurationError, MetricsSection, SocketSection
 
-BACKLOG = 1_024
+BACKLOG = 4_096  # what the kernel lets wait to be accepted; with less, a client that may not block is refused sooner
 _CREDENTIALS = struct.Struct("iII")  # struct ucred, unix(7): pid, uid, gid
 
 
@@ -38,8 +38,8 @@ class SocketRefused(ConfigurationError):
 class Listener:
     """A listening socket and the file it is bound to."""
 
-    def __init__(self, section: SocketSection) -> None:
-        """Bind it.
+    def __init__(self, section: SocketSection | MetricsSection, handed: socket.socket | None = None) -> None:
+        """Bind it, or take the one that systemd ``handed`` over (`appliance.daemon.handed`), whose file is systemd's.
 
         Raises:
             SocketRefused: see the module's second paragraph, or the system refuses.
@@ -47,6 +47,10 @@ class Listener:
         self.role = section.role
         self.uids = None if section.uids is None else frozenset(section.uids)
         self.path = section.path
+        self._inode: int | None = None
+        if handed is not None:
+            self.socket = handed
+            return
         group = _group_id(section)
         try:
             self.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -54,12 +58,12 @@ class Listener:
             self.socket = _bind(self.path, group)
             self._inode = self.path.stat().st_ino
         except OSError as error:
-            raise SocketRefused(f"socket {self.path}: {error.strerror}", "check [[socket]] path and group") from None
+            raise SocketRefused(f"socket {self.path}: {error.strerror}", f"check {section.keys}") from None
 
     def remove(self) -> None:
         """Take the file away, if it is still this socket's."""
         with contextlib.suppress(OSError):
-            if self.path.lstat().st_ino == self._inode:
+            if self._inode is not None and self.path.lstat().st_ino == self._inode:
                 self.path.unlink()
 
 
@@ -106,12 +110,12 @@ def _clear(path: Path) -> None:
         raise OSError(answer, os.strerror(answer))
 
 
-def _group_id(section: SocketSection) -> int | None:
+def _group_id(section: SocketSection | MetricsSection) -> int | None:
     if section.group is None:
         return None
     try:
         return grp.getgrnam(section.group).gr_gid
     except KeyError:
         raise SocketRefused(
-            f"socket {section.path}: there is no group {section.group!r}", "create it, or correct [[socket]] group"
+            f"socket {section.path}: there is no group {section.group!r}", f"create it, or correct {section.keys}"
         ) from None

@@ -35,10 +35,11 @@ _Waiting = asyncio.Future[Answer]
 
 
 class _Piece(NamedTuple):
-    """A frame under way, and what it took from quotas and order."""
+    """A frame under way, what it took from quotas and order, and since when it waits."""
 
     waiting: _Waiting
     charge: Charge
+    since: float
 
 
 class ClientGone(Exception):
@@ -46,10 +47,11 @@ class ClientGone(Exception):
 
 
 class _Recorded(NamedTuple):
-    """An answer whose record is on its way to the disk."""
+    """An answer whose record is on its way to the disk, and since when."""
 
     durable: asyncio.Future[int]
     answer: Answer
+    since: float
 
 
 _End = Problem | ClientGone | None
@@ -69,8 +71,9 @@ class Stream:
         order: bytes = b"",
     ) -> None:
         self._service = service
-        self._verified = verified
-        self._order = order
+        self._took = service.measures.chunks
+        self._seen = service.measures.roles[who.role]
+        self._verified, self._order = verified, order
         self._who = who
         self._terms = terms
         self._route = route
@@ -78,8 +81,7 @@ class Stream:
         self._limit = service.in_force.roles[who.role].rule.values_per_stream
         self._queue: asyncio.Queue[_Piece | _End] = asyncio.Queue(DEPTH)
         self._recorded: asyncio.Queue[_Recorded | _End] = asyncio.Queue(DEPTH)
-        self._read = 0
-        self._answered = 0
+        self._read = self._answered = 0
         self._stopping = False
         self._producer: asyncio.Task[None] | None = None
         self._recorder: asyncio.Task[None] | None = None
@@ -104,12 +106,14 @@ class Stream:
             response = await self._begin(request)
             await self._close_record("complete")
             await response.write_eof()
+            self._seen.stream_ended("complete")
             return response
         except Problem as problem:
             if self._response is None:
                 raise
             return await self._cut(request, self._response, problem.code)
         except (ConnectionError, ClientGone, TimeoutError):
+            self._seen.stream_ended("client_gone")
             await self._close_record("client_gone")
             raise ConnectionResetError("the caller is gone") from None
         finally:
@@ -165,7 +169,7 @@ class Stream:
         try:
             waiting = self._service.lanes.bulk(self._route.source, self._route.target, count, lines, self._order)
             waiting.add_done_callback(_seen)
-            await self._queue.put(_Piece(waiting, charge))
+            await self._queue.put(_Piece(waiting, charge, self._service.now()))
         except BaseException:
             charge.release()
             raise
@@ -207,8 +211,10 @@ class Stream:
                 except Problem as problem:
                     await self._recorded.put(problem)
                     return
+                now = self._service.now()
+                self._took.convert.observe(now - piece.since)
                 durable = self._service.append_conversion(self._record(answer), answer.tags, piece.charge)
-            await self._recorded.put(_Recorded(durable, answer))
+            await self._recorded.put(_Recorded(durable, answer, now))
 
     async def _consume(self, request: web.BaseRequest) -> None:
         """Write each answer whose record is durable."""
@@ -219,10 +225,12 @@ class Stream:
             if isinstance(recorded, Exception):
                 raise recorded
             await self._service.durable(recorded.durable)
-            answer = recorded.answer
+            durable, answer = self._service.now(), recorded.answer
+            self._took.audit.observe(durable - recorded.since)
             response = await self._begin(request)
             async with asyncio.timeout(STALL_SECONDS):
                 await response.write(answer.lines)
+            self._took.write.observe(self._service.now() - durable)
             self._answered += answer.converted + answer.malformed + answer.unknown
 
     async def _begin(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -270,6 +278,7 @@ class Stream:
 
     async def _cut(self, request: web.BaseRequest, response: web.StreamResponse, code: str) -> web.StreamResponse:
         """Say why, end without the final chunk, and read on a little so that the caller gets to see it."""
+        self._seen.stream_ended(code)
         with contextlib.suppress(Problem):
             await self._close_record(code)
         with contextlib.suppress(ConnectionError, TimeoutError, Problem):

@@ -13,31 +13,44 @@ import pytest
 
 from appliance.daemon.limits import Room
 from appliance.daemon.problems import Problem
-from appliance.daemon.service import MOST_BODY_BYTES, MOST_STREAMS
+from appliance.daemon.service import MOST_BODY_BYTES, MOST_STREAMS_OF_ONE
 from appliance.hubkit import Client
 from tests.daemonkit import Daemon, codes, resident_kilobytes, stopped
 from tests.world import World
 
 LARGE = 5_000_000  # bytes; about the most that the hub may send
 IMPATIENT = """
-from appliance.daemon import app
-app.BODY_SECONDS = 0.3
+from appliance.daemon import bodies
+bodies.BODY_SECONDS = 0.3
 from appliance.cli import main
 main()
 """
 
 
+ONE, OTHER = ("hub", 1), ("hub", 2)
+
+
 def test_room_is_given_back_whatever_happens() -> None:
-    room = Room(10)
-    with room.hold(4), room.hold(6):
-        with pytest.raises(Problem) as caught, room.hold(1):
+    room = Room(20)
+    with room.hold(ONE, 4), room.hold(ONE, 6):
+        with pytest.raises(Problem) as caught, room.hold(ONE, 1):
             raise AssertionError("there is none")
         assert (caught.value.code, caught.value.headers["Retry-After"]) == ("overloaded", "1")
-    with contextlib.suppress(ZeroDivisionError), room.hold(10):
+    with contextlib.suppress(ZeroDivisionError), room.hold(ONE, 10):
         raise ZeroDivisionError
-    with room.hold(10):
+    with room.hold(ONE, 10):
         assert room.taken == 10
     assert room.taken == 0
+
+
+def test_nobody_takes_the_room_that_others_need() -> None:
+    room = Room(20)
+    with room.hold(ONE, 10), room.hold(OTHER, 5):
+        for party in (ONE, OTHER):
+            with pytest.raises(Problem, match="overloaded"), room.hold(party, 1):
+                raise AssertionError("it has its share")
+        with room.hold(("portal", 1), 2):
+            assert room.taken == 17
 
 
 @contextlib.contextmanager
@@ -58,7 +71,7 @@ def announced(daemon: Daemon, *sizes: int) -> Iterator[list[socket.socket]]:
 
 
 def test_questions_of_all_callers_together_have_a_bound(served: Daemon) -> None:
-    many = MOST_BODY_BYTES // LARGE
+    many = MOST_BODY_BYTES // 2 // LARGE
     with announced(served, *[LARGE] * (many + 1)) as callers:
         answer = callers[-1].recv(65536)
         assert answer.startswith(b"HTTP/1.1 503 ")
@@ -102,7 +115,7 @@ def test_as_many_streams_as_there_may_be_wait_for_a_slow_engine_and_none_is_cut(
             stream.write_to(out)
         right.append(out.getvalue() == expected * times)
 
-    streams = [threading.Thread(target=run, daemon=True) for _ in range(MOST_STREAMS)]
+    streams = [threading.Thread(target=run, daemon=True) for _ in range(MOST_STREAMS_OF_ONE)]
     (engine,) = served.engines()
     with stopped(engine):
         for stream in streams:
@@ -111,5 +124,5 @@ def test_as_many_streams_as_there_may_be_wait_for_a_slow_engine_and_none_is_cut(
         held = resident_kilobytes(served.pid)
     for stream in streams:
         stream.join(60)
-    assert right == [True] * MOST_STREAMS
+    assert right == [True] * MOST_STREAMS_OF_ONE
     assert held < 250_000, "what is read ahead is bounded"

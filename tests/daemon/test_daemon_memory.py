@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemonkit import Daemon, codes, copy_world
+from tests.daemonkit import READABLE, Daemon, codes, copy_world
 from tests.watchkit import history, make_order, text, watched_world
 from tests.world import World
 
@@ -64,7 +64,7 @@ def found(haystack: bytes, needles: list[str]) -> list[str]:
 def test_no_number_that_no_caller_sent_or_received(template: World, tmp_path: Path) -> None:
     known = numbers_of(copy_world(template, tmp_path / "other"))
     world = copy_world(template, tmp_path / "w")
-    with Daemon(world) as daemon:
+    with Daemon(world, program=READABLE) as daemon:
         assert daemon.numbers("sspin.A", "sspin.B", known["sspin.A"]) == known["sspin.B"]
         lines = "".join(f"{number}\n" for number in known["sspin.A"])
         assert daemon.stream("sspin.A", "sspin.B", lines.encode()).status == 200

@@ -9,6 +9,7 @@ import pytest
 
 from appliance.ledger.policy import LogRules
 from tests.daemonkit import Daemon, codes, copy_world, wait_for
+from tests.metrickit import scrape, with_metrics
 from tests.watchkit import Witness, signed_checkpoint, watched_world
 from tests.world import World
 
@@ -39,15 +40,24 @@ def cosign(daemon: Daemon, at: int | None = None, kinds: str = "both") -> int:
 
 
 def test_past_the_limits_it_warns_then_refuses_and_recovers(world: World) -> None:
-    with Daemon(world) as daemon:
+    with Daemon(with_metrics(world)) as daemon:
         assert convert(daemon) == "done"
         wait_for(lambda: convert(daemon) != "done", REFUSE + 8)
         assert convert(daemon) == "cosignature_overdue"
         assert "has not co-signed the log for long" in daemon.log
         ready = daemon.ask("hub", "GET", "/readyz")
         assert (ready.status, ready.json["reason"]) == (503, "cosignature_overdue")
+        overdue = scrape(world)
+        assert overdue.value("kagimori_unready", reason="cosignature_overdue") == 1
+        assert overdue.value("kagimori_audit_cosignature_age_seconds") > REFUSE
+        limits = [overdue.value("kagimori_audit_cosignature_limit_seconds", limit=name) for name in ("warn", "refuse")]
+        assert limits == [WARN, REFUSE]
         assert cosign(daemon) == 200
         assert convert(daemon) == "done"
+        fresh = scrape(world)
+        name = "kagimori_audit_cosignature_age_seconds"
+        assert fresh.value(name) < overdue.value(name)
+        assert fresh.value("kagimori_audit_uncosigned_records") < fresh.value("kagimori_audit_records")
         assert "the oversight body co-signs again" in daemon.log
         refusals = [record["code"] for record in daemon.records() if record["kind"] == "refusal"]
         assert set(refusals) == {"cosignature_overdue"}

@@ -14,7 +14,7 @@ from typing import Self
 import pytest
 
 from appliance.audit import records
-from tests.daemonkit import Daemon, codes, copy_world, stored_entries, wait_for
+from tests.daemonkit import READABLE, Daemon, codes, copy_world, stored_entries, wait_for
 from tests.faults.test_faults_audit_disk import UNSHARE, can_mount
 from tests.watchkit import root_of, verified
 from tests.world import PROJECT, World, build_world
@@ -41,7 +41,7 @@ class OnSmallDisk(Daemon):
     def __init__(self, world: World, *, mounted: bool) -> None:
         directory = str(world.audit_directory)
         script = STOOD_FOR.format(tests=str(PROJECT / "tests"), directory=directory, size=BYTES)
-        super().__init__(world, program=("-m", "appliance.cli") if mounted else ("-c", script))
+        super().__init__(world, program=READABLE if mounted else ("-c", script))
         self._mounted = mounted
 
     def launch(self) -> Self:

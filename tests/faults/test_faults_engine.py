@@ -1,4 +1,4 @@
-"""Engines that die or hang under load, a token that disappears, and what other processes can see.
+"""Engines that die or hang under load, and what other processes can see.
 
 Every client must get the right number or a clear refusal, none a wrong number, and service must be back soon.
 """
@@ -17,7 +17,7 @@ import pytest
 from crowd import Crowd
 
 from appliance.hubkit.client import Client
-from tests.daemonkit import Daemon, alive, codes, copy_world, edit_config, stopped, wait_for
+from tests.daemonkit import READABLE, Daemon, alive, codes, copy_world, edit_config, stopped, wait_for
 from tests.world import World, build_world
 
 
@@ -118,23 +118,6 @@ def test_a_stream_survives_the_death_of_its_engine(world: World) -> None:
         wait_for(lambda: "engine_regained" in [record["kind"] for record in daemon.records()])
 
 
-def test_a_token_that_is_gone_refuses_everything_until_it_is_back(world: World) -> None:
-    with Daemon(world) as daemon:
-        (world.folder / "tokens").rename(world.folder / "elsewhere")
-        (world.folder / "tokens").mkdir()
-        os.kill(daemon.engines()[0], signal.SIGKILL)
-        wait_for(lambda: not daemon.engines())
-        reply = daemon.convert("sspin.A", "sspin.B", ["?"])
-        assert (reply.status, reply.code, reply.headers["retry-after"]) == (503, "token_unavailable", "2")
-        ready = daemon.ask("hub", "GET", "/readyz")
-        assert (ready.status, ready.json["reason"]) == (503, "token_unavailable")
-        assert daemon.ask("hub", "GET", "/healthz").status == 200
-        (world.folder / "tokens").rmdir()
-        (world.folder / "elsewhere").rename(world.folder / "tokens")
-        wait_for(lambda: daemon.ask("hub", "GET", "/readyz").status == 200, 20)
-        assert daemon.convert("sspin.A", "sspin.B", ["?"]).status == 200
-
-
 def test_a_pin_that_became_wrong_ends_the_daemon_after_one_attempt(world: World) -> None:
     edit_config(world, "\n[engine]\nprocesses = 2\n")
     with Daemon(world) as daemon:
@@ -170,7 +153,7 @@ def test_when_the_daemon_is_killed_its_engines_die_even_while_they_hang(world: W
 
 @pytest.fixture(scope="module")
 def calm(template: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    with Daemon(copy_world(template, tmp_path_factory.mktemp("calm") / "w")) as daemon:
+    with Daemon(copy_world(template, tmp_path_factory.mktemp("calm") / "w"), program=READABLE) as daemon:
         daemon.numbers("resident", "sspin.A", codes(5), role="numbering")
         yield daemon
 
