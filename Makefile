@@ -10,7 +10,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test conformance lint bench kernels sbom lock softhsm compiler systemd clean
+.PHONY: help demo serve test conformance lint bench kernels soak hostile fuzz sbom lock softhsm compiler systemd clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,15 @@ bench: $(SCALE) softhsm ## Measure everything side by side; writes bench.json (A
 
 kernels: $(SCALE) softhsm ## Measure the inner kernels; fails where one became slower than in the last run
 	@$(BIN)/python -m tests.bench.kernels $(ARGS)
+
+soak: $(SCALE) softhsm compiler ## Break one thing after another under load for ten minutes (ARGS="--seconds 60 --write-docs")
+	@$(BIN)/python -m tests.soak $(ARGS)
+
+hostile: $(SCALE) softhsm ## Send 100,000 hostile messages beside a proper caller (ARGS="--messages 5000")
+	@$(BIN)/python -m tests.hostile $(ARGS)
+
+fuzz: $(SCALE) softhsm ## Fuzz parsers, ceremonies and the HTTP interface (ARGS="--examples 2000 --seed 7")
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 sbom: $(PROJECT) var/sbom-venv/.installed ## Write the bill of materials of .venv to var/sbom.cdx.json (CycloneDX)
 	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 0) var/sbom-venv/bin/cyclonedx-py environment $(BIN)/python \

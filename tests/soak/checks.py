@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from appliance.ledger import servicekeys
 from appliance.tlog import checkpoint as checkpoints
 from tests.daemonkit import stored_entries
 from tests.soak.notebook import Notebook
@@ -72,7 +73,5 @@ def oversight_says(world: World, copy: Path) -> Iterator[str]:
 
 def log_keys(world: World) -> tuple[str, ...]:
     """The verifier keys of the world's log."""
-    from appliance.ledger import servicekeys
-
     origin = f"kagimori/log/{world.anchor[:16]}/main"
     return tuple(str(checkpoints.key(origin, raw)) for raw in servicekeys.log_keys(world.state()).values())
