@@ -7,9 +7,12 @@ printed comes from files and tokens that others wrote: nothing in it may turn ro
 from __future__ import annotations
 
 import io
+import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 import click
 
@@ -71,3 +74,17 @@ def _say(message: str, hint: str | None, code: int) -> int:
     if hint:
         click.echo(f"hint: {visible(hint)}", err=True)
     return code
+
+
+@contextmanager
+def stopped_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends the work inside as Ctrl-C does, so that what was made is removed again."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -5,17 +5,13 @@ from __future__ import annotations
 import getpass
 import json
 import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
 
 from appliance import progress
-from appliance.commandline import FAILED
+from appliance.commandline import FAILED, stopped_by_sigterm
 from appliance.configuration import ConfigurationError, read_pin
 
 # What works on a token is imported by the command: loading numpy and pkcs11 takes longer than most other commands do.
@@ -69,7 +65,7 @@ def command(
     pin = read_pin(pin_file) if pin_file else _ask(label)
     so_pin = read_pin(so_pin_file) if so_pin_file else None
     terms = Terms(module.absolute(), label, serial, pin, so_pin, how["quick"])
-    with progress.bar(f"Qualifying {label}", "checks") as show, _terminable():
+    with progress.bar(f"Qualifying {label}", "checks") as show, stopped_by_sigterm():
         checks = (*CHECKS, THREADS) if how["threads"] else CHECKS
         report = runner.qualify(terms, show, clean=clean, checks=checks)
     click.echo(text.render(report))
@@ -103,17 +99,3 @@ def _write(path: Path, data: bytes) -> None:
             file.write(data)
     except FileExistsError:
         _require_absent(path)
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does: what was made is removed."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import getpass
 import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
 
+from appliance.commandline import stopped_by_sigterm
 from appliance.ledger.state import LedgerState
 from appliance.ledger.text import require_line
 from keyceremony import screen, workspace
@@ -51,7 +48,7 @@ def command(plan: Path, approvals: tuple[Path, ...], where: Where, operator: str
     paper = papers.load_plan(plan)
     if not folder.parent.is_dir():
         raise UsageProblem(f"{folder.parent}: no such folder", "check --ledger")
-    with workspace.locked(folder), _stopped_by_sigterm():
+    with workspace.locked(folder), stopped_by_sigterm():
         recover.require_none(folder)
         chosen = list(approvals) or workspace.approval_paths(plan, paper.plan.sequence)
         prepared = prepare(folder, pinned, paper, chosen, now=datetime.now(UTC))
@@ -72,7 +69,7 @@ def resume_command(where: Where, **given: Any) -> None:
     signed, no token is needed: the ledger is completed.
     """
     folder, pinned = where.ledger, where.anchor
-    with workspace.locked(folder), _stopped_by_sigterm():
+    with workspace.locked(folder), stopped_by_sigterm():
         broken = recover.find(folder, pinned)
         if broken.prepared is None:
             _finish(folder, pinned, broken)
@@ -96,7 +93,7 @@ def abort_command(reason: str, where: Where, **given: Any) -> None:
     """
     require_line("--reason", reason, longest=1000)
     folder, pinned = where.ledger, where.anchor
-    with workspace.locked(folder), _stopped_by_sigterm():
+    with workspace.locked(folder), stopped_by_sigterm():
         broken = recover.find(folder, pinned)
         if broken.journal.has("undone"):
             _finish(folder, pinned, broken)
@@ -149,20 +146,6 @@ def _tool() -> str:
         return f"keyceremony {metadata.version('kagimori')}"
     except metadata.PackageNotFoundError:
         return "keyceremony (not installed)"
-
-
-@contextmanager
-def _stopped_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends the run as Ctrl-C does, so that what was made is removed again."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _report(state: LedgerState) -> None:
