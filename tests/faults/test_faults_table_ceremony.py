@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import cellkit
 import pytest
-import tablekit
 
 from keyceremony import workspace
 from keyceremony.plans import drafting
@@ -102,7 +102,7 @@ def fails(stage: Stage, cell: Cell) -> str:
     return said
 
 
-@tablekit.cells("ceremony")
+@cellkit.cells("ceremony")
 def test_a_fault_in_a_ceremony(stage: Stage, cell: Cell) -> None:
     sequence = stage.world.state().sequence
     said = fails(stage, cell)
@@ -117,7 +117,7 @@ def test_a_fault_in_a_ceremony(stage: Stage, cell: Cell) -> None:
     assert stage.world.state().sequence == sequence
 
 
-@tablekit.cells("destroying")
+@cellkit.cells("destroying")
 def test_a_fault_in_a_destruction(destroying: Stage, cell: Cell) -> None:
     stage = destroying
     fails(stage, cell)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 
+import cellkit
 import pytest
-import tablekit
-from tablekit import Faulty
+from cellkit import Faulty
 
 from tests.daemonkit import wait_for
 from tests.faults.faultcells import START_SECONDS
@@ -17,7 +17,7 @@ from tests.world import World, build_world
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return build_world(tmp_path_factory.mktemp("reload") / "w", keys=tablekit.DOMAINS)
+    return build_world(tmp_path_factory.mktemp("reload") / "w", keys=cellkit.DOMAINS)
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +35,13 @@ def current(faulty: Faulty) -> str:
     return str(reply.json["target"])
 
 
-@tablekit.cells("reload")
+@cellkit.cells("reload")
 def test_a_fault_in_the_engine_of_the_newer_ledger(faulty: Faulty, cell: Cell) -> None:
     faulty.well()
     engines, already = faulty.daemon.engines(), len(faulty.daemon.log)
     faulty.shim.do(*cell.commands)
     faulty.daemon.signal(signal.SIGHUP)
-    wait_for(lambda: "reload refused" in faulty.log_since(already), tablekit.AMPLE)
+    wait_for(lambda: "reload refused" in faulty.log_since(already), cellkit.AMPLE)
     faulty.require_met(cell, already)
     faulty.shim.clear()
     assert (current(faulty), faulty.daemon.engines()) == ("sspin.B.1", engines)
@@ -53,4 +53,4 @@ def test_zz_without_a_fault_it_takes_effect(faulty: Faulty) -> None:
     """Last of all, as the cells need the older one."""
     faulty.well()
     faulty.daemon.signal(signal.SIGHUP)
-    wait_for(lambda: current(faulty) == "sspin.B.2", tablekit.AMPLE)
+    wait_for(lambda: current(faulty) == "sspin.B.2", cellkit.AMPLE)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+import cellkit
 import pytest
-import tablekit
 
 from appliance.engine import link
 from tests.daemonkit import Daemon
@@ -19,7 +19,7 @@ NO_START = re.compile(r"no start (\d+)")
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return build_world(tmp_path_factory.mktemp("start") / "w", keys=tablekit.DOMAINS)
+    return build_world(tmp_path_factory.mktemp("start") / "w", keys=cellkit.DOMAINS)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def _no_memory(world: World, shim: Shim) -> None:
         path.unlink()
 
 
-@tablekit.cells("start")
+@cellkit.cells("start")
 def test_a_fault_in_the_start_of_an_engine(
     world: World, shim: Shim, cell: Cell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import cellkit
 import pytest
-import tablekit
-from tablekit import Faulty
+from cellkit import Faulty
 
 from tests.faults.faultcells import WAITING_SECONDS
 from tests.faults.faultwords import Cell
@@ -15,12 +15,12 @@ from tests.world import build_world
 
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
-    world = build_world(tmp_path_factory.mktemp("waiting") / "w", keys=tablekit.DOMAINS)
+    world = build_world(tmp_path_factory.mktemp("waiting") / "w", keys=cellkit.DOMAINS)
     served = Faulty(world, deadline=WAITING_SECONDS)
     with served.daemon:
         yield served
 
 
-@tablekit.cells("waiting")
+@cellkit.cells("waiting")
 def test_a_call_that_does_not_come_back(faulty: Faulty, cell: Cell) -> None:
     assert faulty.outcome(cell) == cell.expected

@@ -30,7 +30,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Units of the system's own are looked for where systemd is installed, or unpacked."""
     command = [tool("systemd-analyze"), "--no-pager", *arguments]
-    environment = {**os.environ, "SYSTEMD_UNIT_PATH": f"{UNPACKED}/lib/systemd/system:"}
+    environment = {**os.environ, "SYSTEMD_UNIT_PATH": f"{UNPACKED}/lib/systemd/system:", "SYSTEMD_EMOJI": "1"}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
