@@ -57,11 +57,13 @@ def command(
     from appliance.qualify import page, runner, text
     from appliance.qualify.checks import CHECKS, THREADS
     from appliance.qualify.verdict import Fitness
+    from appliance.token.slots import require_file
     from appliance.token.trials.bench import Terms
 
     html, as_json = how["html"], how["as_json"]
     for path in (html, as_json):
         _require_absent(path)
+    require_file(module)
     pin = read_pin(pin_file) if pin_file else _ask(label)
     so_pin = read_pin(so_pin_file) if so_pin_file else None
     terms = Terms(module.absolute(), label, serial, pin, so_pin, how["quick"])

@@ -36,6 +36,16 @@ def load(module: Path) -> Any:
         ) from None
 
 
+def require_file(module: Path) -> None:
+    """Before a PIN is asked for in vain.
+
+    Raises:
+        TokenModuleError: no such file.
+    """
+    if not module.is_file():
+        raise TokenModuleError(f"PKCS#11 module {module}: there is no such file", "name the module's full path")
+
+
 def find(library: Any, label: str | None, serial: str | None) -> pkcs11.Token:
     """The one initialised token with the label and the serial number; None leaves one of them open.
 

@@ -27,6 +27,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--only", default="", help="targets whose name has this in it")
     given = parser.parse_args()
+    if not any(given.only in target.name for target in TARGETS):
+        parser.error(f"--only {given.only}: no target has that in its name")
+    if given.examples + given.ledgers + given.requests <= 0:
+        parser.error("nothing to do: ask for --examples, --ledgers or --requests")
     print(f"seed {given.seed}", flush=True)
     found = _parsers(given.examples, given.seed, given.only)
     found += _ledgers(given.ledgers, given.seed) if given.ledgers else 0

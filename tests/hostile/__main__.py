@@ -38,6 +38,10 @@ def main() -> int:
         help="the daemon, its engine and the caller run before all else on this machine, as on one of their own (root)",
     )
     given = options.parse_args()
+    if given.rounds < 1 or given.messages < given.rounds or given.rate <= 0:
+        options.error("--messages: at least one for each of --rounds, at a --rate above 0")
+    if given.ahead and os.geteuid() != 0:
+        options.error("--ahead: only root may run before all else")
     if given.ahead:
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     plan = Plan(given.messages, given.seed, given.rate, given.rounds, given.alone, given.only)

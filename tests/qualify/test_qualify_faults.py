@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from appliance import progress
 from appliance.qualify import runner
 from appliance.qualify.checks import CHECKS
+from appliance.qualify.command import command
 from appliance.qualify.errors import LoginRefused, ScratchLeft, ScratchStays, WorkerFailed
 from appliance.qualify.runner import Report
 from appliance.qualify.verdict import Fitness
+from appliance.token.errors import TokenModuleError
 from appliance.token.trials.bench import Terms
 from appliance.token.trials.findings import Result
 from tests import vendorkit
@@ -97,6 +101,13 @@ def test_a_module_that_cannot_be_used_is_one_clear_line(shim: Shim) -> None:
     with pytest.raises(WorkerFailed, match=r"the module cannot be used: signal SIGSEGV"):
         tried(shim, "key.private")
     shim.clear()
+
+
+def test_a_module_that_is_not_there_is_told_before_a_pin_is_asked_for(tmp_path: Path) -> None:
+    said = CliRunner().invoke(command, ["--module", str(tmp_path / "no.so"), "--token", "any"])
+    assert isinstance(said.exception, TokenModuleError)
+    assert said.exception.message == f"PKCS#11 module {tmp_path}/no.so: there is no such file"
+    assert said.exception.hint == "name the module's full path"
 
 
 def test_a_pin_that_is_refused_is_tried_once(shim: Shim) -> None:
