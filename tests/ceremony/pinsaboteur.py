@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,9 @@ class Session:
         if FAULT == "lost-before":
             raise exceptions.DeviceRemoved
         if FAULT == "ctrl-c":
+            threading.Thread(target=time.sleep, args=(1,), daemon=True).start()  # it blocks no signal
             os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.1)  # the kernel gives it to whichever thread takes it
         self._real.set_pin(old, new if FAULT != "another" else "99999999")
         if FAULT == "lost-after":
             raise exceptions.DeviceRemoved
