@@ -136,6 +136,10 @@ class Stage:
     def copy(self, folder: Path) -> Stage:
         """The same stage in another folder."""
         shutil.copytree(self.folder, folder)
+        return self.moved(folder)
+
+    def moved(self, folder: Path) -> Stage:
+        """The stage in a folder that is a copy of this one's."""
         configuration = folder / "softhsm2.conf"
         configuration.write_text(configuration.read_text().replace(str(self.folder), str(folder)))
         return Stage(folder, dict(self.serials), self.anchor, self.signers)
@@ -146,9 +150,19 @@ class Stage:
 
     # --- commands ------------------------------------------------------------------------------
 
-    def run(self, *arguments: str, fault: tuple[str, int] | None = None, kill: tuple[int, str] | None = None) -> Done:
-        """The command line, in the stage's folder, without a terminal; with a fault in it, or killed, if asked to."""
-        answer = SERVER.ask(args=arguments, env=self.env, cwd=str(self.folder), fault=fault, kill=kill)
+    def run(
+        self,
+        *arguments: str,
+        fault: tuple[str, int] | None = None,
+        kill: tuple[int, str] | None = None,
+        moments: Path | None = None,
+    ) -> Done:
+        """The command line, in the stage's folder, without a terminal; with a fault in it, or killed, if asked to.
+
+        ``moments``: below it the folder is copied at every place where the run could be killed (see forkserver.py).
+        """
+        kept = None if moments is None else str(moments)
+        answer = SERVER.ask(args=arguments, env=self.env, cwd=str(self.folder), fault=fault, kill=kill, moments=kept)
         done = Done(answer["code"], answer["out"], answer["err"], answer["lines"], answer["error"])
         assert "Traceback" not in done.err, done.err
         assert PIN not in done.out + done.err

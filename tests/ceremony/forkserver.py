@@ -1,7 +1,8 @@
 """Runs the ceremony tool many times without importing it anew: ``python forkserver.py`` forks a process per request.
 
 A request is a line of JSON on standard input: ``args``, ``env``, ``cwd``, ``fault`` ([name, number] or null) and
-``kill`` ([line of the journal, "before" or "after"] or null); with ``terminal`` (a path) it is run at that terminal.
+``kill`` ([line of the journal, "before" or "after"] or null); with ``terminal`` (a path) it is run at that terminal;
+with ``moments`` (a path) everything in ``cwd`` is copied below it at each of those places, as a kill would leave it.
 The answer is a line with ``code`` (negative: the signal that ended it), ``out``, ``err``, ``lines`` (how many the
 journal got) and ``error`` (the name of what was raised). The server itself never touches PKCS#11, so every child starts
 as a new process would.
@@ -11,9 +12,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,8 @@ import saboteur
 from appliance import commandline
 from keyceremony import cli
 from keyceremony.act.journal import Journal
+
+Moment = Callable[[int, str], object]
 
 
 def _serve() -> None:
@@ -59,7 +64,7 @@ def _run(request: dict[str, Any], out: Path, err: Path, count: Path) -> None:
         os.environ.clear()
         os.environ.update(request["env"])
         os.chdir(request["cwd"])
-        _watch_journal(count, request["kill"])
+        _watch_journal(count, _killed_at(request["kill"]), _copied_to(request.get("moments")))
         if request["fault"]:
             name, number = request["fault"]
             saboteur.FAULTS[name](number)
@@ -94,19 +99,29 @@ def _note_errors(error: Path) -> None:
     commandline._told = told
 
 
-def _watch_journal(count: Path, kill: list[Any] | None) -> None:
-    """Count the lines a journal gets, and die at one of them if asked to."""
+def _killed_at(place: list[Any] | None) -> Moment:
+    """Die at a line of the journal."""
+    return lambda number, when: os.kill(os.getpid(), signal.SIGKILL) if place == [number, when] else None
+
+
+def _copied_to(folder: str | None) -> Moment:
+    """Keep what is on the disk at every line of the journal: the kernel has what was written, killed or not."""
+    return lambda number, when: shutil.copytree(Path.cwd(), Path(folder) / f"{number}-{when}") if folder else None
+
+
+def _watch_journal(count: Path, *moments: Moment) -> None:
+    """Count the lines a journal gets; each moment is called with (number, "before" or "after")."""
     real_write, real_create = Journal.write, Journal.create.__func__  # type: ignore[attr-defined]
     written = [0]
 
     def step(write: Any) -> Any:
         written[0] += 1
         count.write_text(str(written[0]))
-        if kill == [written[0], "before"]:
-            os.kill(os.getpid(), signal.SIGKILL)
+        for moment in moments:
+            moment(written[0], "before")
         answer = write()
-        if kill == [written[0], "after"]:
-            os.kill(os.getpid(), signal.SIGKILL)
+        for moment in moments:
+            moment(written[0], "after")
         return answer
 
     def write(self: Journal, *arguments: Any, **data: Any) -> None:

@@ -1,11 +1,13 @@
 """SIGKILL at every step of the journal: what the tests of resume and of abort have in common.
 
 The steps are counted in a run that is not killed, so none is left out by hand; each is met twice, just before its line
-is written and just after it is on the disk.
+is written and just after it is on the disk. Every seventh step's run is killed indeed; for the others the folder was
+copied at that moment of one whole run: what SIGKILL leaves is what the kernel had been given by then.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,25 +17,39 @@ from livingkit import strange
 from scenarios import Scenario
 
 WHEN = ("before", "after")
+INDEED = 7
 
 
 @dataclass(frozen=True)
 class Agreed:
-    """A stage with its approved plan, the command that carries it out, and how many steps that has."""
+    """A stage with its approved plan, the command that carries it out, how many steps that has, and copies at each.
+
+    ``whole``: the stage on which it was carried out; ``moments``: where its copies are.
+    """
 
     scenario: Scenario
     stage: Stage
     command: list[str]
     steps: int
+    whole: Stage
+    moments: Path
 
     def killed(self, folder: Path) -> Iterator[tuple[Stage, tuple[int, str]]]:
         """A stage for every place where a run can be killed, killed there; removed when the next is asked for."""
         for number in range(1, self.steps + 1, self.scenario.every):
             for when in WHEN:
-                broken = self.stage.copy(folder / f"{number}-{when}")
-                kill(broken, self.command, (number, when))
+                broken = self._at(folder, (number, when))
                 yield broken, (number, when)
                 broken.discard()
+
+    def _at(self, folder: Path, place: tuple[int, str]) -> Stage:
+        name = f"{place[0]}-{place[1]}"
+        if place[0] % INDEED != 1:
+            return self.whole.moved(self.moments / name)
+        broken = self.stage.copy(folder / name)
+        kill(broken, self.command, place)
+        assert _files(broken.folder) == _files(self.moments / name), place
+        return broken
 
 
 @dataclass(frozen=True)
@@ -54,13 +70,25 @@ class Stages:
 def agree(scenario: Scenario, stage: Stage, folder: Path) -> Agreed:
     """Draft and approve on a copy of the stage; a whole run on another copy counts the steps."""
     ready = stage.copy(folder / "agreed")
-    command = scenario.command(ready)
-    whole = ready.copy(folder / "whole")
-    done = whole.run(*command)
+    one = carried_out(scenario, ready, scenario.command(ready), folder)
+    assert strange(one.whole, scenario.label) == []
+    return one
+
+
+def carried_out(scenario: Scenario, ready: Stage, command: list[str], folder: Path) -> Agreed:
+    """The command on a copy of the stage; it must succeed."""
+    whole, moments = ready.copy(folder / "whole"), folder / "moments"
+    moments.mkdir()
+    done = whole.run(*command, moments=moments)
     assert done.code == 0, done.err
-    assert strange(whole, scenario.label) == []
     assert done.lines >= 4
-    return Agreed(scenario, ready, command, done.lines)
+    return Agreed(scenario, ready, command, done.lines, whole, moments)
+
+
+def _files(folder: Path) -> Counter[str]:
+    """What lies there, and how much of it; the names of a token's objects are random."""
+    kinds = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return Counter(str(one.parent / one.suffix) if "tokens" in one.parts else str(one) for one in kinds)
 
 
 def kill(stage: Stage, command: list[str], place: tuple[int, str]) -> None:

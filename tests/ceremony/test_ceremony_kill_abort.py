@@ -8,7 +8,7 @@ import ceremonykit as kit
 import livingkit
 import pytest
 from ceremonykit import PEOPLE, Done, Stage
-from killkit import Agreed, Stages, agree, nothing_waits
+from killkit import Agreed, Stages, agree, carried_out, nothing_waits
 from livingkit import strange, where
 from scenarios import SCENARIOS, Scenario
 
@@ -80,8 +80,7 @@ def test_a_genesis_killed_anywhere_is_undone(quick_path: Path) -> None:
     stage.approve(plan, *PEOPLE)
     command = ["execute", str(plan), "--config", "kagimori.toml"]
     empty = stage.objects()
-    steps = stage.copy(quick_path / "whole").run(*command).lines
-    for broken, place in Agreed(SCENARIOS[0], stage, command, steps).killed(quick_path):
+    for broken, place in carried_out(SCENARIOS[0], stage, command, quick_path).killed(quick_path):
         if place == (1, "before"):
             continue
         aborted = broken.run("abort", "--reason", "not today", "--config", "kagimori.toml")
