@@ -87,6 +87,17 @@ class HistoryRead(_Peer, kw_only=True, tag="history_read"):
     found: Count
 
 
+class NotRecognised(_Peer, kw_only=True, tag="not_recognised"):
+    """The person whose number of ``source`` was given says: the conversion in record ``marked`` is unknown to me.
+
+    The appliance made sure that it is one of theirs. Who they are, neither this record nor that one says.
+    """
+
+    source: str
+    marked: Count
+    reference: str
+
+
 class Start(Entry, kw_only=True, tag="start"):
     """A daemon started; it serves as soon as `LedgerLoaded` follows."""
 
@@ -169,6 +180,7 @@ Record = (
     | StreamClosed
     | Refusal
     | HistoryRead
+    | NotRecognised
     | Start
     | Stop
     | LedgerLoaded

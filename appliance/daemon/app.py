@@ -13,7 +13,7 @@ from time import monotonic
 
 from aiohttp import web
 
-from appliance.daemon import history, log, logview, views
+from appliance.daemon import history, log, logview, mark, person, views
 from appliance.daemon.bodies import (
     LARGEST_BODY,
     announced,
@@ -47,9 +47,10 @@ from appliance.daemon.wire import json_response, problem_response
 
 CONVERT = "/v1/convert"
 HISTORY = "/v1/history"
+MARK = "/v1/history/mark"
 ORDER_HEADER = "Kagimori-Order"
 GET_PATHS = ("/healthz", "/readyz", "/v1/domains", "/v1/status")
-_INTERFACES = {CONVERT: "convert", HISTORY: "history", **dict.fromkeys(GET_PATHS, "view")}
+_INTERFACES = {CONVERT: "convert", HISTORY: "history", MARK: "mark", **dict.fromkeys(GET_PATHS, "view")}
 _NOT_ALLOWED = KINDS["method_not_allowed"].status
 RECORDS_AT_ONCE = 2_000  # refusals and the like, of one party
 RECORDS_PER_SECOND = 100.0
@@ -108,8 +109,8 @@ class Door:
     async def _route(self, request: web.BaseRequest, path: str, query: str) -> web.StreamResponse:
         if path == CONVERT:
             return await self._convert(request, query)
-        if path == HISTORY:
-            return await self._history(request)
+        if path in (HISTORY, MARK):
+            return await self._of_one_person(request, path)
         if path.startswith(logview.PREFIX):
             return await self._log(request, path.removeprefix(logview.PREFIX))
         if path not in GET_PATHS:
@@ -225,7 +226,7 @@ class Door:
             self.streams.discard(stream)
             self._service.close_stream(_party(who))
 
-    async def _history(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _of_one_person(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         policy = self._policy()
         if not policy.rule.history:
             raise Problem("not_found")
@@ -235,23 +236,26 @@ class Door:
         await self._check_caller(who)
         asked = _Asked()
         try:
-            return await self._look_up(request, who, policy, asked)
+            return await self._ask_of_one(request, path, who, policy, asked)
         except Problem as problem:
             refused = _bare(problem)
         await self._refuse(who, refused.code, asked.names)
         raise refused
 
-    async def _look_up(
-        self, request: web.BaseRequest, who: Caller, policy: RolePolicy, asked: _Asked
+    async def _ask_of_one(
+        self, request: web.BaseRequest, path: str, who: Caller, policy: RolePolicy, asked: _Asked
     ) -> web.StreamResponse:
         self._service.admit_reading()
         if media_type(request) != "application/json":
             raise Problem("unsupported_media_type", "Content-Type must be application/json.")
         due = self._due(request)
-        question = history.parse(await read_body(request, announced(request, history.LARGEST_BODY)))
+        parse = mark.parse if path == MARK else history.parse
+        question = parse(await read_body(request, announced(request, person.LARGEST_BODY)))
         begun = monotonic()
         asked.names = question.source, None, None
         self._conversions.take_from_bucket(1)
+        if isinstance(question, mark.Question):
+            return json_response(await mark.answer(self._service, who, policy, question, due))
         answer = await history.answer(self._service, who, policy, question, due)
         self._service.measures.history.observe(monotonic() - begun)
         return json_response(answer)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import NamedTuple
 
 from appliance.audit.log import AuditLog
 from appliance.daemon import log
@@ -27,8 +28,20 @@ from appliance.tlog.note import Note, Signature, VerifierKey
 FUTURE_SECONDS = 60
 
 
+class CosignedHead(NamedTuple):
+    """The newest head that witnesses co-signed: the ``note`` as it is stored, and what it is about."""
+
+    note: bytes
+    size: int
+    root: bytes
+
+
 class Witnesses:
-    """``state``: gives that of the ledger in force; ``began``: when the log's first record was written (POSIX)."""
+    """``state``: gives that of the ledger in force; ``began``: when the log's first record was written (POSIX).
+
+    ``size``: of the newest head that was co-signed. ``cosigned``: the newest that is stored, which the log signed as
+    well; None: there is none.
+    """
 
     def __init__(self, audit: AuditLog, origin: str, state: Callable[[], LedgerState], began: int) -> None:
         self._audit = audit
@@ -38,13 +51,14 @@ class Witnesses:
         self._times: dict[tuple[str, bytes], int] = {}
         self._warned = False
         self.size = 0
+        self.cosigned: CosignedHead | None = None
 
     def load(self) -> None:
         """Take in what was co-signed before the start; what no longer verifies does not count."""
         if self._audit.cosigned is None:
             return
         try:
-            self._take(self._audit.cosigned)
+            self._show(self._take(self._audit.cosigned)[0])
         except (Problem, KagimoriError) as error:
             why = error.detail if isinstance(error, Problem) else error.message
             log.warning("the stored cosignatures do not count", reason=why)
@@ -56,10 +70,20 @@ class Witnesses:
             Problem: malformed_request, saying what is wrong with it.
         """
         note, size, names = self._take(body)
+        if not self._own(note):
+            raise Problem("malformed_request", "cosignatures: the checkpoint lacks this log's own signature.")
         stored = None if self._audit.cosigned is None else notes.parse(self._audit.cosigned)
         if stored is None or size >= checkpoints.parse_text(stored.text).size:
-            self._audit.store_cosigned(notes.render(_merged(stored, note)))
+            merged = _merged(stored, note)
+            self._audit.store_cosigned(notes.render(merged))
+            self._show(merged)
         return size, names
+
+    def _show(self, stored: Note) -> None:
+        """Have what is stored now, or was before the start, given along with histories."""
+        if self._own(stored):  # else nobody could hold it against the log
+            head = checkpoints.parse_text(stored.text)
+            self.cosigned = CosignedHead(notes.render(stored), head.size, head.root)
 
     def _take(self, body: bytes) -> tuple[Note, int, list[str]]:
         try:
@@ -97,7 +121,10 @@ class Witnesses:
             )
 
     def _own(self, note: Note) -> tuple[Signature, ...]:
-        """The log's own signature that came with it, if it is one of the ledger's log keys'."""
+        """The log's own signature that is on it, if it is by one of the ledger's log keys.
+
+        A note without it is not taken in: it would be served as the newest checkpoint, and nobody could verify it.
+        """
         known = servicekeys.log_keys(self._state(), self._origin.rpartition("/")[2]).values()
         keys = [checkpoints.key(self._origin, raw) for raw in known]
         try:

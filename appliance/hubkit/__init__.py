@@ -17,7 +17,7 @@ from appliance.hubkit.errors import (
     Refused,
     StreamBroken,
 )
-from appliance.hubkit.history import History, PastConversion, verify_history
+from appliance.hubkit.history import Cosigned, History, PastConversion, verify_cosigned, verify_history
 from appliance.hubkit.wire import Conversion, Converted, Failed, Result, Retry
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "ConnectionLost",
     "Conversion",
     "Converted",
+    "Cosigned",
     "DaemonUnreachable",
     "Failed",
     "History",
@@ -38,5 +39,6 @@ __all__ = [
     "Result",
     "Retry",
     "StreamBroken",
+    "verify_cosigned",
     "verify_history",
 ]

@@ -16,6 +16,7 @@ from typing import Any, Self
 import aiohttp
 
 from appliance.hubkit import history as histories
+from appliance.hubkit import mark as marks
 from appliance.hubkit import transport, wire
 from appliance.hubkit.errors import (
     AnswerTimeout,
@@ -145,6 +146,13 @@ class AsyncClient:
         """One person's conversions; see `appliance.hubkit.client.Client.history`."""
         body = histories.question(source, number, reference, limit, before)
         return histories.answer(await self._ask("POST", histories.PATH, body, deadline), source)
+
+    async def mark(
+        self, source: str, number: str, record: int, *, reference: str, deadline: float | None = None
+    ) -> int:
+        """Have it recorded that a conversion is not recognised; see `appliance.hubkit.client.Client.mark`."""
+        body = marks.question(source, number, record, reference)
+        return marks.answer(await self._ask("POST", marks.PATH, body, deadline))
 
     async def domains(self) -> Any:
         """The domains, their formats, generations and states (``GET /v1/domains``)."""

@@ -6,22 +6,22 @@ the answer to the next question.
 
 from __future__ import annotations
 
-import http.client
-import io
 import os
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from appliance.hubkit import history as histories
+from appliance.hubkit import mark as marks
 from appliance.hubkit import transport, wire
 from appliance.hubkit.errors import AnswerTimeout, ConnectionLost, DaemonUnreachable, NumberRefused, Refused
 from appliance.hubkit.history import History
-from appliance.hubkit.lines import Incoming, Outgoing, results
-from appliance.hubkit.wire import Conversion, Failed, Result, Retry
+from appliance.hubkit.lines import Outgoing
+from appliance.hubkit.streaming import ConvertedStream
+from appliance.hubkit.wire import Conversion, Failed, Retry
 
 
 class Client:
@@ -140,6 +140,18 @@ class Client:
         body = histories.question(source, number, reference, limit, before)
         return histories.answer(self._ask("POST", histories.PATH, body, late=deadline), source)
 
+    def mark(self, source: str, number: str, record: int, *, reference: str, deadline: float | None = None) -> int:
+        """Have it recorded that a person does not recognise one of their conversions; the number of the mark's record.
+
+        Each call is a record more. In the log, a ``reference`` that is used twice joins what was marked with it; take a
+        fresh one each time. ``deadline``: as for `convert`.
+
+        Raises:
+            Refused: not_found: ``record`` is no conversion of that person. Otherwise as `history`.
+        """
+        body = marks.question(source, number, record, reference)
+        return marks.answer(self._ask("POST", marks.PATH, body, late=deadline))
+
     def log_piece(self, path: str) -> bytes:
         """A piece of the log, such as ``checkpoint`` or ``tile/0/000.p/5`` (``GET /v1/log/…``).
 
@@ -216,85 +228,3 @@ class Client:
         if self._sock is not None:
             self._sock.close()
             self._sock = None
-
-
-class ConvertedStream(Iterator[Result]):
-    """The results of a stream, as an iterator or written to a file. Use it as a context manager, or to its end.
-
-    ``source`` and ``target`` are the generations in use.
-    """
-
-    def __init__(self, duplex: transport.Duplex, lines: Outgoing, source: str, target: str) -> None:
-        self._duplex = duplex
-        self._lines = lines
-        self._incoming = Incoming()
-        self._response = http.client.HTTPResponse(duplex)  # type: ignore[arg-type]  # it needs makefile alone
-        self._begin()
-        headers = transport.lower(self._response)
-        self.source = headers.get(wire.SOURCE_HEADER.lower(), "")
-        self.target = headers.get(wire.TARGET_HEADER.lower(), "")
-        wire.check_generations(self.source or None, self.target or None, source, target)
-        self._results = self._each()
-
-    def _begin(self) -> None:
-        try:
-            self._response.begin()
-            if self._response.status != 200:
-                body = self._response.read(wire.LARGEST_ANSWER)
-                raise wire.problem(self._response.status, transport.lower(self._response), body)
-        except (http.client.HTTPException, OSError) as error:
-            if error is self._duplex.source_error:
-                raise
-            raise transport.translated(error) from None
-
-    def blocks(self) -> Iterator[bytes]:
-        """The answer as text: whole lines, ``!code`` for a failed number.
-
-        Raises:
-            StreamBroken: after the good lines, when the answer did not come to its end.
-        """
-        try:
-            while block := self._read():
-                whole = self._incoming.take(block)
-                if whole:
-                    yield whole
-                self._incoming.check()
-            self._incoming.finish(self._lines.lines)
-        finally:
-            self.close()
-
-    def _read(self) -> bytes:
-        try:
-            return self._response.read1(64 * 1024)
-        except (http.client.HTTPException, OSError) as error:
-            if error is self._duplex.source_error:
-                raise
-            raise self._incoming.cut(type(error).__name__) from None
-
-    def _each(self) -> Iterator[Result]:
-        for whole in self.blocks():
-            yield from results(whole)
-
-    def __next__(self) -> Result:
-        return next(self._results)
-
-    def write_to(self, file: BinaryIO | io.RawIOBase) -> int:
-        """Write the answer's text to a binary file; the number of lines.
-
-        Raises:
-            StreamBroken: the good lines were written, the rest never came.
-        """
-        for whole in self.blocks():
-            file.write(whole)
-        return self._incoming.lines
-
-    def close(self) -> None:
-        """Give up the rest."""
-        self._response.close()
-        self._duplex.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()

@@ -89,7 +89,7 @@ def test_no_record_has_a_field_for_numbers() -> None:
         *("record", "time", "role", "uid", "gid", "pid", "source", "target", "purpose", "reference"),
         *("count", "converted", "malformed", "unknown", "stream", "outcome", "code", "version", "roles"),
         *("reason", "sequence", "head", "removed", "lost", "title", "actions", "finished", "found", "first"),
-        *("tag_key", "tags", "order"),
+        *("tag_key", "tags", "order", "marked"),
     }
 
 

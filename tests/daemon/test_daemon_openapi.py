@@ -12,7 +12,7 @@ import pytest
 import yaml
 from openapi_spec_validator import validate
 
-from appliance.daemon.app import CONVERT, GET_PATHS, HISTORY
+from appliance.daemon.app import CONVERT, GET_PATHS, HISTORY, MARK
 from appliance.daemon.logview import COSIGNATURES, PREFIX
 from appliance.daemon.problems import KINDS, NUMBER_CODES, TYPE_PREFIX, Problem
 from appliance.engine.frames import ERROR_CODES
@@ -47,7 +47,7 @@ def test_the_document_is_valid() -> None:
 def test_paths_and_methods_are_those_of_the_code() -> None:
     documented = {(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods}
     log = {PREFIX + name for name in ("checkpoint", "cosigned", "tile/{tile}", "ledger", "ledger/{name}")}
-    asked = {(CONVERT, "post"), (HISTORY, "post"), (PREFIX + COSIGNATURES, "post")}
+    asked = {(CONVERT, "post"), (HISTORY, "post"), (MARK, "post"), (PREFIX + COSIGNATURES, "post")}
     assert documented == asked | {(path, "get") for path in (*GET_PATHS, *log)}
 
 

@@ -103,8 +103,11 @@ def _name_formats(made: dict[str, Any]) -> None:
     question, history = schemas["Question"]["properties"], schemas["HistoryQuestion"]["properties"]
     for name in ("source", "target"):
         question[name] = {**schemas["Name"], "format": f"sample-{name}s"}
-    history["source"] = question["source"]
-    question["numbers"]["items"]["format"] = history["number"]["format"] = "sample-numbers"
+    mark = schemas["MarkQuestion"]["properties"]
+    mark["record"]["examples"] = list(range(4, 10))  # those of the first conversions of a world are among them
+    history["source"] = mark["source"] = question["source"]
+    for number in (question["numbers"]["items"], history["number"], mark["number"]):
+        number["format"] = "sample-numbers"
     paths = made["paths"]
     for parameter in paths.get("/v1/convert", {}).get("post", {}).get("parameters", []):
         if parameter.get("name") in ("source", "target"):

@@ -20,7 +20,7 @@ ASKED = {
     "numbering": ("numbering", "convert:json"),
     "court": ("court", "convert:json"),
     "court stream": ("court", "convert:stream"),
-    "portal": ("portal", "history", *COMMON),
+    "portal": ("portal", "history", "mark", *COMMON),
     "oversight": ("oversight", *LOG, *COMMON),
 }
 """What is asked on which role's socket."""

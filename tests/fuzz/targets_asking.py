@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 from base64 import b64encode
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -13,14 +14,16 @@ import msgspec
 from hypothesis import strategies as st
 
 from appliance.daemon import history as asked_history
+from appliance.daemon import mark as asked_mark
 from appliance.daemon import orders, requests
 from appliance.daemon.cutting import Cutter
 from appliance.daemon.problems import KINDS, Problem
 from appliance.engine.frames import MAX_LINE_BYTES, MAX_LINES
-from appliance.hubkit import history, lines, wire
+from appliance.hubkit import history, lines, mark, wire
 from appliance.hubkit.errors import HistoryUnproven, HubkitError, ProtocolError, Refused
 from appliance.numbers.newlines import count_lines
 from appliance.tlog import merkle
+from appliance.tlog import note as notes
 from appliance.tlog.checkpoint import Checkpoint
 from tests.fuzz import targets_log
 from tests.fuzz.mutations import any_bytes, changed_json, mutated
@@ -28,6 +31,7 @@ from tests.fuzz.target import Target, parsed
 
 _QUESTION = wire.question("sspin.A", "sspin.B", ["369PQRST246", "ABC98765XYZ"], "exchange", "case-4711", b"an order")
 _HISTORY = history.question("common", "123456789018", "case-4711", 100, 7)
+_MARK = mark.question("common", "123456789018", 4711, "case-4711")
 _QUERY = wire.stream_target("sspin.A", "sspin.B", "exchange", "事件 4711").partition("?")[2].encode()
 
 
@@ -54,8 +58,16 @@ def _question(body: bytes) -> bool:
 
 
 def _asked_history(body: bytes) -> bool:
+    return _asked_of_one(body, asked_history.parse)
+
+
+def _asked_mark(body: bytes) -> bool:
+    return _asked_of_one(body, asked_mark.parse)
+
+
+def _asked_of_one(body: bytes, parse: Callable[[bytes], object]) -> bool:
     try:
-        question = asked_history.parse(body)
+        question = parse(body)
     except Problem as problem:
         _refused_as_malformed(problem)
         return False
@@ -148,6 +160,7 @@ _ANSWER = (
     b'{"source":"sspin.A.1","target":"sspin.B.1","record":7,'
     b'"results":[{"number":"369PQRST246"},{"error":"unknown_number"}]}'
 )
+_MARKED = b'{"record":4711}'
 _ACCEPTED = b'{"size":7,"accepted":["oversight.example/witness"]}'
 
 
@@ -176,27 +189,44 @@ def _accepted(body: bytes) -> bool:
     return parsed(body, wire.accepted, ProtocolError)
 
 
+def _marked(body: bytes) -> bool:
+    return parsed(body, mark.answer, ProtocolError)
+
+
 def _any_document(body: bytes) -> bool:
     return parsed(body, wire.document, ProtocolError)
 
 
 @cache
 def _a_history() -> bytes:
-    """A history with two conversions that are proven."""
+    """A history with two conversions that are proven, one of them under the co-signed tree as well."""
     tree, leaves, size = targets_log.tree(), targets_log.leaves(), len(targets_log.leaves())
     shown: list[dict[str, Any]] = []
     for number in range(size, 0, -1):
         said = json.loads(leaves[number - 1])
-        if said["kind"] == "conversion" and len(shown) < 2:
+        if said["kind"] == "conversion" and (number == size or (number <= 7 and len(shown) < 2)):
             proof = merkle.inclusion_proof(number - 1, size, tree)
+            seen = [_text(step) for step in merkle.inclusion_proof(number - 1, 7, tree)] if number <= 7 else None
             facts = {name: said[name] for name in history._FIELDS}
-            shown.append({**facts, "entry": _text(leaves[number - 1]), "proof": [_text(step) for step in proof]})
+            shown.append(
+                {
+                    **facts,
+                    "entry": _text(leaves[number - 1]),
+                    "proof": [_text(step) for step in proof],
+                    "cosigned_proof": seen,
+                }
+            )
     return msgspec.json.encode(
         {
             "source": "common.1",
             "size": size,
             "root": _text(merkle.root(size, tree)),
             "checkpoint": targets_log.cosigned()[1].decode(),
+            "cosigned": {
+                "checkpoint": targets_log.cosigned()[0].decode(),
+                "size": 7,
+                "root": _text(merkle.root(7, tree)),
+            },
             "conversions": shown,
             "before": 3,
         }
@@ -219,6 +249,20 @@ def _history(body: bytes) -> bool:
         assert one.entry == targets_log.leaves()[one.record - 1]
         assert {name: getattr(one, name) for name in history._FIELDS}.items() <= json.loads(one.entry).items()
     return True
+
+
+def _cosigned_history(body: bytes) -> bool:
+    """What a witness is said to have seen was logged, and is in the tree that it signed."""
+    log, *witness = targets_log.verifiers()
+    try:
+        found = history.answer(body, "common")
+        proven = history.verify_cosigned(found, [log], witness)
+    except (ProtocolError, HistoryUnproven):
+        return False
+    known = [notes.parse(note).text for note in targets_log.cosigned()]
+    assert proven.checkpoint.text in known and proven.by == (witness[0].name,) and proven.at == (1_800_000_000,)
+    assert proven.records == {one.record for one in found.conversions if one.record <= proven.checkpoint.size}
+    return _history(body)
 
 
 @st.composite
@@ -248,6 +292,7 @@ def _incoming(asked: tuple[bytes, list[int], int]) -> bool:
 TARGETS = (
     Target("question in JSON", lambda: changed_json((_QUESTION,)) | any_bytes((_QUESTION,)), _question),
     Target("question about a history", lambda: changed_json((_HISTORY,)) | any_bytes((_HISTORY,)), _asked_history),
+    Target("question about a mark", lambda: changed_json((_MARK,)) | any_bytes((_MARK,)), _asked_mark),
     Target("query of a stream", _queries, _query),
     Target("deadline header", _timeouts, _timeout),
     Target("order in a request", _order_texts, _order_text),
@@ -257,5 +302,11 @@ TARGETS = (
     Target("hub kit: cosignatures", lambda: changed_json((_ACCEPTED,)) | any_bytes((_ACCEPTED,)), _accepted),
     Target("hub kit: any document", lambda: changed_json((_ANSWER,)) | any_bytes((_ANSWER,)), _any_document),
     Target("hub kit: history", lambda: changed_json((_a_history(),)) | any_bytes((_a_history(),)), _history),
+    Target(
+        "hub kit: co-signed history",
+        lambda: changed_json((_a_history(),)) | any_bytes((_a_history(),)),
+        _cosigned_history,
+    ),
+    Target("hub kit: mark", lambda: changed_json((_MARKED,)) | any_bytes((_MARKED,)), _marked),
     Target("hub kit: lines of a stream", _answered_lines, _incoming),
 )

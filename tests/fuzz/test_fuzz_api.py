@@ -24,7 +24,7 @@ REACHED = {
         "health": {200},
     },
     "hub stream": {"convert": {200, 400, 403, 405, 415}},
-    "portal": {"history": {200, 400, 405, 415}},
+    "portal": {"history": {200, 400, 405, 415}, "mark": {200, 400, 404, 405, 415}},
     "oversight": {"cosign": {200, 400}, "tile2": {404}, "tile3": {200}, "ledgerFile": {200}, "checkpoint": {200}},
 }
 """What each run must have come to, so that it did not only look at refusals; the deep runs ask more roles."""

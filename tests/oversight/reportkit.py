@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import logkit
+import msgspec
 from logkit import Log, witness_keys
 from reportworld import BEGIN, DAYS, book, day_at, order, orders, second_order
 
@@ -54,7 +55,15 @@ PLANTED = (
     Planted(76, "clock_back"),
     Planted(82, "order_overuse"),
     Planted(83, "disclosure_bare"),
+    Planted(84, "marked_often"),
 )
+
+MARKS = (
+    *((57, 19.5, "tax-assessment"), (84, 12.0, "address-change"), (84, 17.0, "address-change")),
+    *((85, 10.0, "address-change"), (85, 16.0, "address-change"), (86, 11.0, "address-change")),
+    *((86, 21.0, "address-change"), (86, 21.1, "address-change")),
+)
+"""By day, hour and purpose: somebody does not recognise the newest conversion of that purpose; the last, twice."""
 
 
 class Timed(NamedTuple):
@@ -168,6 +177,13 @@ def _look_up(reference: str, found: int) -> records.HistoryRead:
     return records.HistoryRead(**_caller("portal", 971), source="common", reference=reference, found=found)
 
 
+def _marks() -> Iterator[Timed]:
+    """What people do not recognise; `log` fills in which record it is."""
+    for number, (day, hour, purpose) in enumerate(MARKS):
+        said = {"source": "common.1", "marked": 0, "reference": f"{purpose} #{number}"}
+        yield Timed(day_at(day, hour), records.NotRecognised(**_caller("portal", 971), **said))
+
+
 def _refusal(who: dict[str, Any], code: str, source: str | None, target: str | None, **changes: Any) -> records.Refusal:
     return records.Refusal(**who, code=code, source=source, target=target, **{"purpose": "benefit-check", **changes})
 
@@ -212,7 +228,7 @@ def planted() -> list[Timed]:
         at(70, 12 + number / 90, _look_up(f"bulk-{number}", 3))
     for minute in (1, 3):  # before the clock is put back, and after
         at(76, 12 - 1 / 60 + minute / 60, _refusal(hub, "rate_limited", "sspin.B.1", "sspin.E.1"))
-    return [*made, *_service()]
+    return [*made, *_marks(), *_service()]
 
 
 def _service() -> list[Timed]:
@@ -265,11 +281,16 @@ def _ceremonies() -> Iterator[Timed]:
 def log(scale: float = 1.0) -> Log:
     """The log itself. On day 76 its clock is put back by four minutes."""
     made = Log(book=book(), generation="log.2")
+    newest: dict[str, int] = {}
     for one in records_of(scale):
-        at = one.at
+        at, record = one.at, one.record
+        if isinstance(record, records.NotRecognised):
+            record = msgspec.structs.replace(record, marked=newest[record.reference.partition(" ")[0]])
         if day_at(76, 12.0) <= at < day_at(76, 12.0) + timedelta(minutes=4):
             at -= timedelta(minutes=4)
-        made.add(one.record, time=f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond:06d}Z")
+        number = made.add(record, time=f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond:06d}Z")
+        if isinstance(record, records.Conversion):
+            newest[record.purpose] = number
     return made
 
 

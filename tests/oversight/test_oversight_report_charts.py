@@ -6,7 +6,7 @@ import re
 from xml.etree import ElementTree as Tree
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from reportkit import sample
 from reportreading import read
@@ -168,6 +168,7 @@ def test_ticks_are_round_and_reach_the_largest(largest: float) -> None:
 
 
 @given(st.integers(min_value=1, max_value=10**13), st.sampled_from([3, 4]))
+@example(10**10 + 1, 3)
 def test_ticks_of_numbers_are_whole(largest: int, wanted: int) -> None:
     ticks = nice_ticks(largest, wanted, whole=True)
     assert all(tick == int(tick) for tick in ticks)

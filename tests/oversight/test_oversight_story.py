@@ -17,6 +17,8 @@ from appliance.ledger.text import render_instant
 from appliance.oversight.verify.whole import Demands, verify
 from appliance.tlog.tiles import ENTRIES, tile_of
 
+PORTAL = {**HUB, "role": "portal"}
+
 
 def told(log: Log, folder: Path, demands: Demands | None = None) -> list[str]:
     """What verifying a copy of the log finds."""
@@ -34,7 +36,7 @@ def started() -> Log:
 def test_everything_that_may_happen(tmp_path: Path, started: Log) -> None:
     """Every kind of record, in an order that can be."""
     peer = {**HUB, "role": "portal"}
-    started.convert(5, converted=3, malformed=1, unknown=1)
+    marked = started.convert(5, converted=3, malformed=1, unknown=1)
     started.convert(2, converted=0, malformed=2, tags=None, tag_key=None)
     started.convert(50_000, stream=1)
     started.add(
@@ -42,6 +44,7 @@ def test_everything_that_may_happen(tmp_path: Path, started: Log) -> None:
     )
     started.add(records.Refusal(**HUB, code="pair_denied", source="sspin.B", target=None, purpose=None))
     started.add(records.HistoryRead(**peer, source="sspin.B.1", reference="portal-1", found=2))
+    started.add(records.NotRecognised(**peer, source="sspin.B.1", marked=marked, reference="portal-2"))
     started.add(records.EngineLost(pid=9, reason="killed"))
     started.add(records.EngineRegained(pid=10))
     started.add(records.LedgerRefused(reason="no"))
@@ -170,6 +173,40 @@ def test_what_the_ledger_does_not_allow(tmp_path: Path, started: Log, changes: d
 
 def test_a_history_that_the_role_may_not_ask_for(tmp_path: Path, started: Log) -> None:
     at = started.add(records.HistoryRead(**HUB, source="sspin.B.1", reference="r", found=0))
+    assert told(started, tmp_path) == [f"record {at}: hub may not look up by sspin.B.1 (ledger entry 2)"]
+
+
+@pytest.mark.parametrize("marked", ["refusal", "itself", "later", "none", "no number"])
+def test_a_mark_about_what_is_no_conversion(tmp_path: Path, started: Log, marked: str) -> None:
+    refusal = started.add(records.Refusal(**HUB, code="pair_denied", source=None, target=None, purpose=None))
+    at = started.size + 1
+    about = {"refusal": refusal, "itself": at, "later": at + 1, "none": at + 1_000, "no number": 0}[marked]
+    started.add(records.NotRecognised(**PORTAL, source="sspin.B.1", marked=about, reference="r"))
+    started.convert()
+    path = tile_of(ENTRIES, 0, started.size).path
+    assert told(started, tmp_path) == [
+        f"{path} entry {at - 1} (record {at}): marks record {about}, which is no conversion before it"
+    ]
+
+
+def test_a_mark_about_a_conversion_in_another_stretch_or_pruned(
+    tmp_path: Path, started: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A conversion that is not in the copy cannot be held against a mark."""
+    monkeypatch.setattr("appliance.oversight.verify.whole.BUNDLES", 1)
+    old = started.convert()
+    started.grow(600)
+    started.add(records.NotRecognised(**PORTAL, source="sspin.B.1", marked=old, reference="r"))
+    assert told(started, tmp_path) == []
+    started.add(records.Pruned(first=257))
+    copy = started.write(tmp_path / "pruned")
+    (copy / tile_of(ENTRIES, 0, started.size).path).unlink()
+    assert verify(copy, started.book.anchor, Demands()).clean
+
+
+def test_a_mark_by_a_role_that_may_not_look_up(tmp_path: Path, started: Log) -> None:
+    marked = started.convert()
+    at = started.add(records.NotRecognised(**HUB, source="sspin.B.1", marked=marked, reference="r"))
     assert told(started, tmp_path) == [f"record {at}: hub may not look up by sspin.B.1 (ledger entry 2)"]
 
 

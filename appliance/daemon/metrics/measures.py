@@ -15,7 +15,7 @@ from appliance.audit import records
 from appliance.daemon.metrics.histogram import RECORDS, Histogram
 from appliance.daemon.problems import KINDS
 
-INTERFACES = ("convert", "history", "log", "view", "other")
+INTERFACES = ("convert", "history", "mark", "log", "view", "other")
 RESULTS = ("converted", "malformed", "unknown")
 STREAM_ENDS = ("complete", "client_gone", "cut")
 SCRAPES = ("answered", "refused")

@@ -18,6 +18,7 @@ from appliance.oversight import trust as trusts
 from appliance.oversight.authentic import AuthenticTree, place_of
 from appliance.oversight.copy import Copy
 from appliance.oversight.errors import OversightError, PieceMissing
+from appliance.oversight.report.marks import Recalled, recalled
 from appliance.oversight.report.statistics import Statistics
 from appliance.oversight.report.witnesses import Witnessed, witnessed
 from appliance.oversight.trust import Trust
@@ -42,13 +43,17 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A copy as the report sees it. ``pruned``: records that were removed after their retention."""
+    """A copy as the report sees it. ``pruned``: records that were removed after their retention.
+
+    ``marks``: what people did not recognise, the newest first.
+    """
 
     trust: Trust
     checkpoint: Checkpoint
     checks: tuple[Check, ...]
     witnesses: tuple[Witnessed, ...]
     pruned: int
+    marks: tuple[Recalled, ...] = ()
 
     @property
     def state(self) -> LedgerState:
@@ -87,7 +92,7 @@ def read(copy: Copy, trust: Trust, statistics: Statistics, progress: Progress = 
             reading.unreadable.add(f"record {record.record}: {error}")
     held = witnessed(copy, trust, reading.tree, checkpoint)
     checks = (_ledger(trust), signed, *reading.checks(), *_cosigned(held))
-    return Evidence(trust, checkpoint, checks, held, reading.pruned)
+    return Evidence(trust, checkpoint, checks, held, reading.pruned, recalled(reading.tree, statistics.marks))
 
 
 def _checkpoint(copy: Copy, trust: Trust) -> tuple[Checkpoint, Check]:

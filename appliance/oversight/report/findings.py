@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from appliance.oversight.report.marks import Recalled
 from appliance.oversight.report.orders import HeldOrder
 from appliance.oversight.report.statistics import Statistics
 
@@ -39,7 +40,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the rules judge. ``orders``: those whose text is at hand, by digest."""
+    """What the rules judge. ``orders``: those whose text is at hand, by digest. ``marks``: with what they are about."""
 
     statistics: Statistics
     orders: Mapping[str, HeldOrder] = field(default_factory=dict)
+    marks: tuple[Recalled, ...] = ()

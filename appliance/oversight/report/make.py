@@ -70,7 +70,7 @@ def make(
     proven = evidence.read(copy, trust, statistics, progress or (lambda done, size: None))
     if statistics.first is None:
         raise PeriodEmpty("the log has no record in this period", "choose other dates, or none for the whole log")
-    found = findings(Facts(statistics, held))
+    found = findings(Facts(statistics, held, proven.marks))
     subject = Subject(
         t=Words(wanted.language),
         clock=clock,

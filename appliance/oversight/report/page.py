@@ -6,6 +6,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from appliance.oversight.report import (
     sections_head,
+    sections_marks,
     sections_orders,
     sections_trust,
     sections_use,
@@ -29,6 +30,7 @@ def sections(subject: Subject) -> tuple[Section, ...]:
         sections_watch.callers(subject),
         sections_orders.orders(subject),
         sections_watch.looked_up(subject),
+        sections_marks.marked(subject),
         sections_trust.keys(subject),
         sections_trust.ceremonies(subject),
         sections_trust.operation(subject),

@@ -6,7 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from appliance.commandline import visible
-from appliance.oversight.report import unusual_callers, unusual_failures, unusual_hours, unusual_log, unusual_volume
+from appliance.oversight.report import (
+    unusual_callers,
+    unusual_failures,
+    unusual_hours,
+    unusual_log,
+    unusual_marks,
+    unusual_volume,
+)
 from appliance.oversight.report import usual as usuals
 from appliance.oversight.report.blocks import Cell, Section, Table
 from appliance.oversight.report.evidence import Check
@@ -71,7 +78,9 @@ def tiles(subject: Subject) -> Iterator[Tile]:
 def _lookups(subject: Subject) -> Tile:
     t, statistics = subject.t, subject.statistics
     found = sum(caller.found for caller in statistics.callers.values())
-    return Tile(t("fact.lookups"), t.number(statistics.kinds["history_read"]), t("fact.lookups_found", count=found))
+    marks = statistics.kinds["not_recognised"]
+    note = t("fact.lookups_found", count=found) + (t("fact.marked", count=marks) if marks else "")
+    return Tile(t("fact.lookups"), t.number(statistics.kinds["history_read"]), note)
 
 
 def _records(subject: Subject) -> Tile:
@@ -128,6 +137,7 @@ RULES: Mapping[str, Mapping[str, Amount]] = {
     "new_role": {"days": unusual_callers.LEARNING_DAYS},
     "disclosure": {},
     "order_overuse": {},
+    "marked_often": {"fewest": unusual_marks.FEWEST, "days": unusual_marks.DAYS},
     "gap": {
         "long": round(unusual_log.LONG_GAP / 3_600),
         "longer": f"{unusual_log.LONGER:g}",

@@ -23,6 +23,7 @@ from appliance.oversight.report.tallies import (
     Hour,
     LookUp,
     Mark,
+    Marked,
     OrderUse,
     Use,
     Volume,
@@ -34,11 +35,13 @@ MOST_NAMES = 1_024
 MOST_ORDERS = 4_096
 MOST_DISCLOSURES = 4_096
 LATEST_LOOKUPS = 10
+MOST_MARKS = 1_000
 REFERENCES = 3
 REST = "…"
 NOBODY = Who(REST, -1)
 EVER = (0, 10**7)
 
+_Peer = records.Conversion | records.Refusal | records.HistoryRead | records.NotRecognised | records.StreamClosed
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
@@ -68,6 +71,7 @@ class Statistics:
         self.orders: dict[str, OrderUse] = {}
         self.disclosures: dict[DisclosureKey, Disclosure] = {}
         self.lookups: deque[LookUp] = deque(maxlen=LATEST_LOOKUPS)
+        self._marks: dict[int, Marked] = {}  # by the record that is marked, the one marked last at the end
         self.cut_streams = 0
         self.incidents = Incidents(clock)
         self._disclosing = disclosing
@@ -78,8 +82,14 @@ class Statistics:
             records.Conversion: self._conversion,
             records.Refusal: self._refusal,
             records.HistoryRead: self._history,
+            records.NotRecognised: self._not_recognised,
             records.StreamClosed: self._stream,
         }
+
+    @property
+    def marks(self) -> tuple[Marked, ...]:
+        """What people did not recognise, each record once, the one marked last at the end; the newest `MOST_MARKS`."""
+        return tuple(self._marks.values())
 
     def take(self, record: Record) -> None:
         """One record more, in the order of the log.
@@ -153,17 +163,25 @@ class Statistics:
         mark = Mark(record.record, record.time)
         self.lookups.append(LookUp(mark, self._who(record), record.source, record.reference, record.found))
 
+    def _not_recognised(self, record: records.NotRecognised, at: Local) -> None:
+        """One record once, so that whoever repeats himself displaces nobody."""
+        self._caller(record)
+        before = self._marks.pop(record.marked, None)
+        times = 1 if before is None else before.times + 1
+        told = (record.source, record.marked, record.reference)
+        self._marks[record.marked] = Marked(record.record, record.time, self._who(record), *told, times)
+        if len(self._marks) > MOST_MARKS:
+            del self._marks[next(iter(self._marks))]
+
     def _stream(self, record: records.StreamClosed, at: Local) -> None:
         self._caller(record)
         self.cut_streams += record.outcome != "complete"
 
-    def _who(self, record: records.Conversion | records.Refusal | records.HistoryRead | records.StreamClosed) -> Who:
+    def _who(self, record: _Peer) -> Who:
         who = Who(record.role, record.uid)
         return who if who in self.callers or len(self.callers) < MOST_CALLERS else NOBODY
 
-    def _caller(
-        self, record: records.Conversion | records.Refusal | records.HistoryRead | records.StreamClosed
-    ) -> Caller:
+    def _caller(self, record: _Peer) -> Caller:
         who = self._who(record)
         mark = Mark(record.record, record.time)
         caller = self.callers.get(who)

@@ -60,7 +60,8 @@ def nice_ticks(largest: float, wanted: int = 4, *, whole: bool = False) -> list[
     power = 10.0 ** math.floor(math.log10(rough))
     steps = (factor * power for factor in (1.0, 2.0, 2.5, 5.0, 10.0))
     step = next((one for one in steps if one >= rough and (not whole or one == int(one))), 1.0)
-    return [step * number for number in range(math.ceil(largest / step - 1e-9) + 1)]
+    slack = 0.0 if whole else 1e-9  # of whole numbers, one too many is one too many
+    return [step * number for number in range(math.ceil(largest / step - slack) + 1)]
 
 
 def _text(value: float) -> str:

@@ -143,6 +143,21 @@ class LookUp(NamedTuple):
     found: int
 
 
+class Marked(NamedTuple):
+    """A person said that they do not recognise the conversion in record ``marked``: the newest time that one did.
+
+    ``record``, ``time``: the mark's own; ``who``: the portal that it came from; ``times``: how often it was said.
+    """
+
+    record: int
+    time: str
+    who: Who
+    source: str
+    marked: int
+    reference: str
+    times: int
+
+
 class Event(NamedTuple):
     """Something happened to the service; ``detail`` is the record's own word for it."""
 

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from appliance.oversight.report import unusual_callers, unusual_failures, unusual_hours, unusual_log, unusual_orders
+from appliance.oversight.report import (
+    unusual_callers,
+    unusual_failures,
+    unusual_hours,
+    unusual_log,
+    unusual_marks,
+    unusual_orders,
+)
 from appliance.oversight.report import unusual_volume as volume
 from appliance.oversight.report.findings import Facts, Finding
 
@@ -17,6 +24,7 @@ RULES: Mapping[str, Callable[[Facts], Iterator[Finding]]] = {
     "hours": unusual_hours.find,
     "callers": unusual_callers.find,
     "orders": unusual_orders.find,
+    "marks": unusual_marks.find,
     "log": unusual_log.find,
 }
 

@@ -1,6 +1,6 @@
 """What many records add up to, in order, small enough to be told from one process to another.
 
-Conversions and look-ups with equal terms become one `Use`; between two of them stand the few records that change
+Conversions, look-ups and marks with equal terms become one `Use`; between two of them stand the few records that change
 what is allowed (starts, ledgers, pruning …). Nothing that depends on what came before is judged here.
 """
 
@@ -29,7 +29,7 @@ _MILESTONES = (
 
 
 class Terms(NamedTuple):
-    """On what terms something was done; ``target`` None: a history was looked up. ``order``: a digest."""
+    """On what terms something was done; ``target`` None: a history was looked up, or marked. ``order``: a digest."""
 
     role: str
     source: str
@@ -98,7 +98,7 @@ class Facts:
             count, stream = record.count, record.stream
             on = (record.role, record.source, record.target, record.purpose, record.tag_key, record.order)
             self._add(on, record.record, count, count if stream is None else 0, time)
-        elif isinstance(record, records.HistoryRead):
+        elif isinstance(record, records.HistoryRead | records.NotRecognised):
             self._add((record.role, record.source, None, None, None, None), record.record, 1, 1, time)
         elif isinstance(record, _MILESTONES):
             self.close()

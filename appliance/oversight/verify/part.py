@@ -117,7 +117,22 @@ class _Examiner:
             if record.record != number:
                 self._findings.add(place_of(bundle, place), f"says it is record {record.record}")
             take(record, (bundle, place))
+            if isinstance(record, records.NotRecognised) and not self._marks_conversion(record):
+                what = f"marks record {record.marked}, which is no conversion before it"
+                self._findings.add(place_of(bundle, place), what)
         self._part.records += len(entries)
+
+    def _marks_conversion(self, mark: records.NotRecognised) -> bool:
+        """Whether a mark is about a conversion before it; one that cannot be read is not judged here."""
+        index, place = divmod(mark.marked - 1, TILE_WIDTH)
+        if not 1 <= mark.marked < mark.record <= self._size:
+            return False
+        tile = tile_of(ENTRIES, index, self._size)
+        try:
+            entry = read_bundle(self._copy.tile(tile), tile.width)[place]
+            return isinstance(records.decode(entry), records.Conversion)
+        except (PieceMissing, PieceWrong, FolderUnusable, TileInvalid, NotARecord):
+            return True
 
     def _above(self, index: int, hashes: list[bytes] | None) -> None:
         """The hash over a full tile, which the level above must hold."""
