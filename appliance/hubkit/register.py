@@ -8,23 +8,36 @@ the hub has none.
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import BinaryIO
 
 from appliance.errors import KagimoriError
+from appliance.hubkit import csvlines
+from appliance.hubkit.csvlines import LineRefused
+from appliance.matching.attributes import LONGEST_FIELD, SEXES, AttributesRefused, FourAttributes
 from appliance.numbers.domains import default_domains
 from appliance.numbers.formats import Format, MalformedNumber
 
+__all__ = [
+    "COLUMNS",
+    "FIRST_LINE",
+    "LONGEST_FIELD",
+    "RESIDENT_CODE",
+    "SEXES",
+    "AttributesRefused",
+    "FourAttributes",
+    "RegisterError",
+    "Resident",
+    "parse",
+    "read",
+    "write",
+]
+
 COLUMNS = ("resident_code", "name", "address", "birth_date", "sex")
-SEXES = ("男", "女")
-LONGEST_FIELD = 200  # characters
-LONGEST_LINE = 4096  # bytes
+FIRST_LINE = 2  # of the file, that a resident stands in
 RESIDENT_CODE = default_domains()[0].format
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
 class RegisterError(KagimoriError):
@@ -33,37 +46,6 @@ class RegisterError(KagimoriError):
     def __init__(self, line: int, rule: str, hint: str | None = None) -> None:
         super().__init__(f"register, line {line}: {rule}", hint)
         self.line = line
-
-
-class AttributesRefused(ValueError):
-    """An attribute that cannot be; the message names the column and the rule."""
-
-
-@dataclass(frozen=True, slots=True)
-class FourAttributes:
-    """The four attributes (4情報) that identify a person to the register. Left out of ``repr``.
-
-    ``birth_date`` is ISO 8601 (``1970-01-31``), ``sex`` one of `SEXES`.
-
-    Raises:
-        AttributesRefused: an empty or overlong text, a control character, no such date, no such sex.
-    """
-
-    name: str = field(repr=False)
-    address: str = field(repr=False)
-    birth_date: str = field(repr=False)
-    sex: str = field(repr=False)
-
-    def __post_init__(self) -> None:
-        for column, text in (("name", self.name), ("address", self.address)):
-            if not text.strip() or len(text) > LONGEST_FIELD:
-                raise AttributesRefused(f"{column} must have 1 to {LONGEST_FIELD} characters")
-            if not text.replace("\u3000", " ").isprintable():
-                raise AttributesRefused(f"{column} contains a control character")
-        if _DATE.fullmatch(self.birth_date) is None or not _is_date(self.birth_date):
-            raise AttributesRefused("birth_date must be a date such as 1970-01-31")
-        if self.sex not in SEXES:
-            raise AttributesRefused(f"sex must be one of {', '.join(SEXES)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,28 +79,13 @@ def parse(file: BinaryIO, code_format: Format = RESIDENT_CODE) -> Iterator[Resid
 
 
 def _rows(file: BinaryIO) -> Iterator[list[str]]:
-    number = 0
-    while line := file.readline(LONGEST_LINE + 1):
-        number += 1
-        if len(line) > LONGEST_LINE:
-            raise RegisterError(number, f"longer than {LONGEST_LINE} bytes")
-        yield _fields(number, line)
-
-
-def _fields(number: int, line: bytes) -> list[str]:
-    """One line is parsed by itself, so that an open quote cannot swallow the lines after it."""
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError:
-        raise RegisterError(number, "not UTF-8", "convert the file, for example with iconv -f CP932 -t UTF-8") from None
-    if text.startswith("\ufeff"):
-        raise RegisterError(number, "begins with a byte order mark", "save the file as UTF-8 without BOM")
-    try:
-        return next(csv.reader([text], strict=True), [])
-    except csv.Error:
-        raise RegisterError(
-            number, "not CSV: an open quote, text after a closing quote, or a stray carriage return"
-        ) from None
+    for number, line in csvlines.lines(file):
+        try:
+            if isinstance(line, LineRefused):
+                raise line
+            yield csvlines.fields(line)
+        except LineRefused as refused:
+            raise RegisterError(number, str(refused), refused.hint) from None
 
 
 def _resident(number: int, row: list[str], code_format: Format) -> Resident:
@@ -132,14 +99,6 @@ def _resident(number: int, row: list[str], code_format: Format) -> Resident:
         raise RegisterError(number, f"resident_code {error}") from None
     except AttributesRefused as error:
         raise RegisterError(number, str(error)) from None
-
-
-def _is_date(text: str) -> bool:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
 
 
 def write(path: Path, residents: Iterable[Resident]) -> int:
