@@ -2,32 +2,37 @@
 
 1. The sector asks the numbering authority with what it knows of each person: the four attributes (4情報)
    and its own existing number (既存番号).
-2. The authority looks the attributes up in the resident register (住基ネット).
-3. For each person found, the appliance converts the resident code to sPIN and on to the sector's number
-   (ssPIN_C). Who was not asked for is not converted: no number comes to be that nobody needs, and no
-   entry about it in anybody's audit history.
+2. The authority looks the attributes up in the resident register (住基ネット): `decide`, by `appliance.matching`.
+3. For each person found for certain, the appliance converts the resident code to sPIN and on to the sector's
+   number (ssPIN_C): `number`. Who was not asked for is not converted: no number comes to be that nobody needs,
+   and no entry about it in anybody's audit history.
 4. The sector receives pairs (existing number, ssPIN_C) and stores them. It never sees a resident code.
-5. What does not match exactly one resident goes back to the sector for inquiry, with a reason.
+5. Who was not found for certain goes back to the sector for inquiry, with an outcome and reasons. Whom the register
+   has instead, the candidates, stays with the authority: a sector learns nothing of the register.
 """
 
 from __future__ import annotations
 
-import unicodedata
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from appliance.hubkit.client import Client
-from appliance.hubkit.numbering import Numbered, number_residents
-from appliance.hubkit.register import FourAttributes, Resident
-from appliance.hubkit.wire import Converted
+from appliance.hubkit.register import FIRST_LINE, FourAttributes, Resident
+from appliance.hubkit.wire import Converted, Result
+from appliance.matching.decision import Decision, Outcome, Reason
+from appliance.matching.match import match
 
-NO_RESIDENT = "no_resident"  # nobody in the register has these four attributes
-SEVERAL_RESIDENTS = "several_residents"  # two residents alike: nobody can say which is meant
-SEVERAL_REQUESTS = "several_requests"  # the sector asked twice with the same attributes or the same existing number
+NO_RESIDENT = str(Reason.NO_RESIDENT)  # nobody in the register is like that
+SEVERAL_RESIDENTS = str(Reason.SEVERAL_RESIDENTS)  # several residents fit: nobody can say which is meant
+NAME_COMMON = str(Reason.NAME_COMMON)  # somebody fits in part, but so may others of the same name
+NOT_ENOUGH = str(Reason.NOT_ENOUGH)  # somebody is alike, but too much differs
+SEVERAL_REQUESTS = str(Reason.SEVERAL_REQUESTS)  # one existing number twice, or several requests that mean one resident
+REPEATED_CODE = "repeated_code"  # the register has the resident code under two people's attributes: it is nobody's
 NOT_CONVERTED = "not_converted"  # the appliance refused the resident code
-
-MatchKey = tuple[str, str, str, str]
+TOLD = (NO_RESIDENT, SEVERAL_RESIDENTS, NAME_COMMON, NOT_ENOUGH, SEVERAL_REQUESTS, REPEATED_CODE, NOT_CONVERTED)
+"""Every reason that a sector is told. In what a resident differs is not among them: that would be register data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +53,16 @@ class Linked:
 
 @dataclass(frozen=True, slots=True)
 class Unmatched:
-    """A person for inquiry; ``reason`` is one of this module's constants."""
+    """A person for inquiry; ``reasons`` are of `TOLD`."""
 
     existing: str = field(repr=False)
-    reason: str
+    outcome: Outcome
+    reasons: tuple[str, ...]
+
+    @property
+    def reason(self) -> str:
+        """The reason that weighs most."""
+        return self.reasons[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +77,45 @@ class Linking:
     unmatched: tuple[Unmatched, ...]
 
 
-def match_key(attributes: FourAttributes) -> MatchKey:
-    """What two sets of attributes must have in common to be the same person's: the one place that decides it.
+class Entry(NamedTuple):
+    """Where a resident stands in the register (the header is line 1), and the resident code."""
 
-    Exact equality after Unicode normalisation (NFKC: full and half width are the same) without any
-    spaces, which Japanese names and addresses have or lack at will. No guessing beyond that.
+    line: int
+    code: str
+
+    def __repr__(self) -> str:
+        return f"Entry(line={self.line})"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Somebody in the register who might be meant, and in what they differ from what was asked."""
+
+    entry: Entry
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the authority finds about one request, for its own eyes: ``resident`` is who is meant, None if not certain.
+
+    ``seen`` are those who were left in doubt.
     """
-    name, address = (_normal(text) for text in (attributes.name, attributes.address))
-    return name, address, attributes.birth_date, attributes.sex
 
+    existing: str = field(repr=False)
+    outcome: Outcome
+    reasons: tuple[str, ...]
+    resident: Entry | None
+    seen: tuple[Seen, ...]
 
-def _normal(text: str) -> str:
-    return "".join(unicodedata.normalize("NFKC", text).split())
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The reasons that the sector is told."""
+        return tuple(reason for reason in self.reasons if reason in TOLD) or (NOT_ENOUGH,)
+
+    def doubted(self, reason: str) -> Finding:
+        """The same, but certain no more."""
+        return replace(self, outcome=Outcome.AMBIGUOUS, reasons=(reason,), resident=None)
 
 
 def link(
@@ -88,72 +126,112 @@ def link(
     *,
     purpose: str,
     reference: str,
+    processes: int | None = 1,
 ) -> Linking:
     """Match a sector's requests against the register and number those found.
 
     Memory grows with the requests, not with the register; both conversions and reading are streamed.
+    ``processes``: as `appliance.matching.match.match`; more than one speed up long registers, in programs that have an
+    import guard.
 
     Raises:
         Refused, StreamBroken, …: as `Client.convert_stream`; the sector then receives nothing.
     """
-    found = find(register, requests)
-    sure = {key: residents[0] for key, residents in found.items() if len(residents) == 1}
-    numbered: Mapping[MatchKey, Numbered] = {}
-    if sure:
-        answers = number_residents(client, sure.values(), target, purpose=purpose, reference=reference)
-        numbered = dict(zip(sure, answers, strict=True))
-    return _sorted_out(requests, found, numbered)
+    findings = decide(register, requests, processes=processes)
+    return number(client, findings, target, purpose=purpose, reference=reference)
 
 
-def find(register: Iterable[Resident], requests: Iterable[LinkRequest]) -> dict[MatchKey, list[Resident]]:
-    """For each key asked for, the residents who have it; keys asked for unclearly are left out."""
-    asked: dict[MatchKey, list[Resident]] = {key: [] for key in _clear_keys(requests)}
-    for resident in register:
-        residents = asked.get(match_key(resident.attributes))
-        if residents is not None:
-            residents.append(resident)
-    return asked
+def decide(
+    register: Iterable[Resident],
+    requests: Sequence[LinkRequest],
+    *,
+    progress: Callable[[int], None] | None = None,
+    processes: int | None = 1,
+) -> tuple[Finding, ...]:
+    """Whom each request means, in order; nothing is converted. ``progress`` is told the register's lines read.
+
+    ``processes``: as `appliance.matching.match.match`.
+
+    Raises:
+        RegisterError: if ``register`` does.
+    """
+    times = Counter(request.existing for request in requests)
+    clear = [request for request in requests if times[request.existing] == 1]
+    rows = ((one.attributes, Entry(line, one.code)) for line, one in enumerate(register, FIRST_LINE))
+    decisions = match([one.attributes for one in clear], rows, progress=progress, processes=processes)
+    decided = iter(_one_for_each(clear, decisions))
+    return tuple(next(decided) if times[request.existing] == 1 else _asked_twice(request) for request in requests)
 
 
-def _clear_keys(requests: Iterable[LinkRequest]) -> list[MatchKey]:
-    """Keys that exactly one request has, whose existing number no other request has."""
-    keys = [(match_key(request.attributes), request.existing) for request in requests]
-    by_key = Counter(key for key, _ in keys)
-    by_existing = Counter(existing for _, existing in keys)
-    return [key for key, existing in keys if by_key[key] == 1 and by_existing[existing] == 1]
+def _one_for_each(requests: Sequence[LinkRequest], decisions: Sequence[Decision[Entry]]) -> Iterator[Finding]:
+    """Findings from decisions; one resident belongs to one request at most, one code to one resident."""
+    asked = Counter(decision.resident.code for decision in decisions if decision.resident is not None)
+    lines = _lines_by_code(decisions)
+    for request, decision in zip(requests, decisions, strict=True):
+        finding = _finding(request, decision)
+        if finding.resident is not None and len(lines[finding.resident.code]) > 1:
+            finding = finding.doubted(REPEATED_CODE)
+        elif finding.resident is not None and asked[finding.resident.code] > 1:
+            finding = finding.doubted(SEVERAL_REQUESTS)
+        yield finding
 
 
-def _sorted_out(
-    requests: Iterable[LinkRequest],
-    found: Mapping[MatchKey, Sequence[Resident]],
-    numbered: Mapping[MatchKey, Numbered],
+def _lines_by_code(decisions: Iterable[Decision[Entry]]) -> Mapping[str, set[int]]:
+    """The register's lines under each code that any decision names."""
+    lines: defaultdict[str, set[int]] = defaultdict(set)
+    for decision in decisions:
+        for entry in (decision.resident, *(candidate.resident for candidate in decision.candidates)):
+            if entry is not None:
+                lines[entry.code].add(entry.line)
+    return lines
+
+
+def _finding(request: LinkRequest, decision: Decision[Entry]) -> Finding:
+    seen = tuple(Seen(one.resident, tuple(str(reason) for reason in one.differences)) for one in decision.candidates)
+    reasons = tuple(str(reason) for reason in decision.reasons)
+    return Finding(request.existing, decision.outcome, reasons, decision.resident, seen)
+
+
+def _asked_twice(request: LinkRequest) -> Finding:
+    return Finding(request.existing, Outcome.AMBIGUOUS, (SEVERAL_REQUESTS,), None, ())
+
+
+def number(
+    client: Client,
+    findings: Sequence[Finding],
+    target: str,
+    *,
+    purpose: str,
+    reference: str,
+    progress: Callable[[int], None] | None = None,
 ) -> Linking:
+    """Number those found for certain, in one stream. ``progress`` is told how many numbers there are.
+
+    Raises:
+        Refused, StreamBroken, …: as `Client.convert_stream`.
+    """
+    sure = {finding.existing: finding.resident.code for finding in findings if finding.resident is not None}
+    results: dict[str, Result] = {}
+    generation = None
+    if sure:
+        with client.convert_stream("resident", target, sure.values(), purpose=purpose, reference=reference) as stream:
+            for existing, result in zip(sure, stream, strict=True):
+                results[existing] = result
+                if progress is not None:
+                    progress(len(results))
+            generation = stream.target
+    return _sorted_out(findings, results, generation)
+
+
+def _sorted_out(findings: Iterable[Finding], results: Mapping[str, Result], generation: str | None) -> Linking:
     linked: list[Linked] = []
     unmatched: list[Unmatched] = []
-    repeated = {code for code, count in Counter(_codes(found)).items() if count > 1}
-    for request in requests:
-        key = match_key(request.attributes)
-        residents = found.get(key)
-        reason = _reason(residents, repeated)
-        result = numbered[key].result if reason is None else None
+    for finding in findings:
+        result = results.get(finding.existing)
         if isinstance(result, Converted):
-            linked.append(Linked(request.existing, result.number))
+            linked.append(Linked(finding.existing, result.number))
+        elif result is not None:
+            unmatched.append(Unmatched(finding.existing, Outcome.NOT_FOUND, (NOT_CONVERTED,)))
         else:
-            unmatched.append(Unmatched(request.existing, reason or NOT_CONVERTED))
-    generation = next((one.generation for one in numbered.values()), None)
-    return Linking(generation, tuple(linked), tuple(unmatched))
-
-
-def _codes(found: Mapping[MatchKey, Sequence[Resident]]) -> Iterable[str]:
-    return (resident.code for residents in found.values() for resident in residents)
-
-
-def _reason(residents: Sequence[Resident] | None, repeated: set[str]) -> str | None:
-    """Why a request is no match, None if it is one. A code under two people's attributes is nobody's."""
-    if residents is None:
-        return SEVERAL_REQUESTS
-    if not residents:
-        return NO_RESIDENT
-    if len(residents) > 1 or residents[0].code in repeated:
-        return SEVERAL_RESIDENTS
-    return None
+            unmatched.append(Unmatched(finding.existing, finding.outcome, finding.told))
+    return Linking(generation if linked else None, tuple(linked), tuple(unmatched))

@@ -15,11 +15,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from exchangekit import table
 
 from appliance.hubkit import Client, Converted, Failed, NumberRefused, Refused, Retry, StreamBroken
 from appliance.hubkit import register as register_files
 from appliance.hubkit.aioclient import AsyncClient
-from appliance.hubkit.exchange import Answer, Hub, Question, Rule
+from appliance.hubkit.answering import Answering
+from appliance.hubkit.exchange import Answer, Question
+from appliance.hubkit.exchangebook import ExchangeBook
+from appliance.hubkit.hub import Hub
+from appliance.hubkit.hubjournal import HubJournal
 from appliance.hubkit.linking import link
 from appliance.hubkit.numbering import number_residents
 from appliance.hubkit.register import FourAttributes, Resident
@@ -225,7 +230,7 @@ class TestLinking:
         people = {f"{n:09d}": one.attributes for n, one in enumerate(residents)} | {"000000001": moved}
         people["135792468"] = people.pop("000000000")
         with linked_sector("C", people, register, numbering, tmp_path) as sector:
-            assert list(sector.inquiries()) == [("000000001", "no_resident")]
+            assert [(one.existing, one.outcome) for one in sector.inquiries()] == [("000000001", "ambiguous")]
             links = dict(sector.links())
             assert len(links) == len(set(links.values())) == COUNT - 1
             assert sector.existing_of(links["135792468"]) == "135792468"
@@ -250,7 +255,7 @@ def e_number(n: int) -> str:
     return f"8642{n * 6373 + 77_773:08d}"
 
 
-RULES = (Rule("B", "E", "income", "benefit-check"),)
+LAW = table({"valid_from": "2016-01-01", "valid_until": "2099-12-31"})
 
 
 class TestExchange:
@@ -267,9 +272,11 @@ class TestExchange:
             linked_sector("B", of_b, register, numbering, sectors) as b,
             linked_sector("E", of_e, register, numbering, sectors) as e,
             Client(world.hub_socket) as client,
+            HubJournal(store / "journal.jsonl") as journal,
+            ExchangeBook("E", sectors / "E-exchanges.sqlite") as book,
         ):
             e.keep("income", ((existing, f"yen-{existing}") for existing in of_e))
-            hub = Hub(client, RULES, {"E": e}, store / "journal.jsonl")
+            hub = Hub(client, LAW, {"E": Answering(book, e)}, journal)
             numbers = dict(b.links())
             for n in range(200):
                 (answer,) = hub.exchange(_question(b, f"case-{n}", numbers[b_number(n)]))
@@ -282,7 +289,7 @@ class TestExchange:
             assert not _reachable_texts(hub) & {text.decode() for text in personal}
             hub.__dict__["planted"] = [numbers[b_number(0)]]
             assert _reachable_texts(hub) & {text.decode() for text in personal}, "the search must be able to find"
-        assert len((store / "journal.jsonl").read_text().splitlines()) == 200
+        assert len((store / "journal.jsonl").read_text().splitlines()) == 4 * 200
         assert _found_in(sectors, personal) == personal, "the search must be able to find"
         codes = {one.code.encode() for one in residents}
         assert _found_in(tmp_path, codes) == codes, "the register has them"
@@ -297,12 +304,14 @@ class TestExchange:
         with (
             linked_sector("B", of_b, register, numbering, tmp_path) as b,
             linked_sector("E", of_e, register, numbering, tmp_path) as e,
+            HubJournal(tmp_path / "journal.jsonl") as journal,
+            ExchangeBook("E", tmp_path / "E-exchanges.sqlite") as book,
         ):
             e.keep("income", [(e_number(0), "rich")])
             numbers = dict(b.links())
             wrong = numbering.convert_one("resident", "sspin.A", SAMPLE_CODE, purpose="linking", reference="r")
             asked = [numbers[b_number(1)], wrong, numbers[b_number(0)], "short", numbers[b_number(2)]]
-            hub = Hub(hub_client, RULES, {"E": e}, tmp_path / "journal.jsonl")
+            hub = Hub(hub_client, LAW, {"E": Answering(book, e)}, journal)
             assert hub.exchange(_question(b, "batch", *asked)) == [
                 Answer(asked[0], None, "no_such_item"),
                 Answer(asked[1], None, "unknown_number"),
