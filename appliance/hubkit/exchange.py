@@ -1,60 +1,130 @@
-"""Exchange (情報連携): sector B asks for data that sector E holds, and neither learns the other's number.
+"""Exchange (情報連携): what asker, hub and holder say to each other, and what can become of a question.
 
-1. B sends its own number of the person (ssPIN_B) and what it wants.
-2. The hub approves: may B ask E for that, and what for? What no rule names is refused.
+1. B sends its own number of the person (ssPIN_B), what it wants, and what for.
+2. The hub approves it by the table of legal bases, or refuses it.
 3. The appliance converts ssPIN_B → sPIN → ssPIN_E; the hub sees the two ends only.
 4. The hub passes ssPIN_E to E. E finds the record and answers with ssPIN_E and the data.
 5. The hub converts ssPIN_E back, sees that it is ssPIN_B again, and hands B the data.
 
-The hub keeps no personal data: its journal says which sectors exchanged what kind of thing, when, why and
-how many; no number, no name, no data. Everything else lives in local variables until the answer is given.
+The states of a question, in the one table that code, documentation and tests share (`MOVES`):
+
+    move      from                                      to                meaning of the target state
+    ask       -                                         asked             it has come; nobody has ruled on it
+    approve   asked                                     approved          a legal basis allows it
+    refuse    asked                                     refused           none does
+    send      approved, sent, failed                    sent              it is with the holder
+    wait      sent, awaiting_linking                    awaiting_linking  the holder does not know somebody, so far
+    answer    approved, sent, awaiting_linking, failed  answered          all that there is was handed out
+    fail      approved, sent, failed                    failed            that attempt came to nothing; send it again
+    time_out  sent                                      timed_out         the holder took too long
+    expire    any that has not ended                    expired           its time is over
+    repeat    any                                       as before         under its reference somebody asked in vain
+
+`approved` and `failed` lead to `answered` when none of the numbers is anybody's: then there is nothing to send.
 """
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import hmac
+import re
+import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Protocol
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
 
-from appliance.errors import KagimoriError
-from appliance.hubkit.client import Client
-from appliance.hubkit.wire import Conversion, Converted, Failed, domain_of
+import msgspec
 
-UNKNOWN_TO_HOLDER = "unknown_to_holder"  # the number is right, but the holder has no such person
+from appliance.hubkit.exchangeerrors import BadQuestion
+
+UNKNOWN_TO_HOLDER = "unknown_to_holder"  # the number is right, but the holder has no such person (yet)
 NO_SUCH_ITEM = "no_such_item"  # the holder has the person, but not what was asked for
+HANDED_OUT_BEFORE = "handed_out_before"  # by the hub, once; what was lost on the way is asked for anew
+ANSWERED = "answered"  # in counts: data were handed out
+HOLDER_PROBLEMS = frozenset({UNKNOWN_TO_HOLDER, NO_SUCH_ITEM})
+KEY_BYTES = 32
+LONGEST_DATA = 1_048_576  # characters about one person
+
+SECTOR = r"[A-Z][A-Za-z0-9]{0,25}"
+NAME = r"[a-z][a-z0-9-]{0,31}"
+_GENERATION = rf"sspin\.{SECTOR}\.[1-9][0-9]{{0,4}}"
+REFERENCE = r"[A-Za-z0-9][A-Za-z0-9._/:-]{0,63}"
+_LONG_DIGITS = re.compile(r"[0-9]{9}", re.ASCII)  # resident codes, common numbers and many existing ones are longer
+_SHORTEST_NUMBER = 6  # what is shorter may stand in a reference by chance
 
 
-class ExchangeError(KagimoriError):
-    """An exchange that did not take place."""
+class State(StrEnum):
+    """What has become of a question."""
+
+    ASKED = "asked"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    SENT = "sent"
+    AWAITING_LINKING = "awaiting_linking"
+    ANSWERED = "answered"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    EXPIRED = "expired"
 
 
-class NotApproved(ExchangeError):
-    """No rule lets this sector ask that one for this, for this purpose."""
+ENDED = frozenset({State.REFUSED, State.ANSWERED, State.TIMED_OUT, State.EXPIRED})
+"""States that a question does not leave any more."""
 
 
-class HolderConfused(ExchangeError):
-    """The holder's answer is not about the people asked about. Nothing of it was passed on."""
+class IllegalMove(ValueError):
+    """The table has no such move from the question's present state."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """One permission: ``asker`` (``B``) may ask ``holder`` (``E``) for ``item``, for ``purpose``."""
+class Move:
+    """One row: the states it starts from (None: no such question yet); ``target`` None: the state stays."""
 
-    asker: str
-    holder: str
-    item: str
-    purpose: str
+    sources: frozenset[State | None]
+    target: State | None
+
+
+MOVES: Mapping[str, Move] = MappingProxyType(
+    {
+        "ask": Move(frozenset({None}), State.ASKED),
+        "approve": Move(frozenset({State.ASKED}), State.APPROVED),
+        "refuse": Move(frozenset({State.ASKED}), State.REFUSED),
+        "send": Move(frozenset({State.APPROVED, State.FAILED, State.SENT}), State.SENT),
+        "wait": Move(frozenset({State.SENT, State.AWAITING_LINKING}), State.AWAITING_LINKING),
+        "answer": Move(frozenset({State.APPROVED, State.FAILED, State.SENT, State.AWAITING_LINKING}), State.ANSWERED),
+        "fail": Move(frozenset({State.APPROVED, State.SENT, State.FAILED}), State.FAILED),
+        "time_out": Move(frozenset({State.SENT}), State.TIMED_OUT),
+        "expire": Move(frozenset(State) - ENDED, State.EXPIRED),
+        "repeat": Move(frozenset(State), None),
+    }
+)
+
+
+def next_state(move: str, state: State | None) -> State:
+    """Where ``move`` leads from ``state``.
+
+    Raises:
+        IllegalMove: the table has no such move.
+    """
+    row = MOVES.get(move)
+    if row is None:
+        raise IllegalMove(f"{move}: no such move")
+    target = row.target or state
+    if state not in row.sources or target is None:
+        raise IllegalMove(f"{move}: the question is {state or 'not there'}")
+    return target
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """What a sector asks, about one person or many. ``generation`` (``sspin.B.1``) is that of its numbers.
 
-    ``reference`` (a file number) goes into audit records: it must not identify the person by itself.
+    ``reference`` (a file number) goes into the records of asker, hub, holder and appliance: the asker uses it once, and
+    it must not identify the person by itself. ``key``: 32 random bytes that the asker keeps with its question; the
+    hub sees it in passing and does not keep it.
+
+    Raises:
+        BadQuestion: a field that cannot be.
     """
 
     asker: str
@@ -64,14 +134,41 @@ class Question:
     reference: str
     generation: str
     numbers: tuple[str, ...] = field(repr=False)
+    key: bytes = field(repr=False, default_factory=lambda: secrets.token_bytes(KEY_BYTES))
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a holder is asked: as the `Question`, about its own numbers (``generation``), with law and time."""
+
+    asker: str
+    reference: str
+    item: str
+    purpose: str
+    law: str
+    until: datetime
+    generation: str
+    numbers: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A holder's reply about one of *its* numbers: ``data``, or a ``problem`` (`HOLDER_PROBLEMS`)."""
+
+    number: str = field(repr=False)
+    data: str | None = field(repr=False)
+    problem: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """About one number of the question: either ``data`` or ``problem``, why there is none.
 
-    ``problem`` is the appliance's code (``unknown_number``, ``malformed_number``) or this module's
-    (`UNKNOWN_TO_HOLDER`, `NO_SUCH_ITEM`).
+    ``problem`` is the appliance's code (``unknown_number``, ``malformed_number``), the holder's (`HOLDER_PROBLEMS`), or
+    `HANDED_OUT_BEFORE`.
     """
 
     number: str = field(repr=False)
@@ -80,119 +177,49 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """A holder's reply about one of *its* numbers: ``data``, or a ``problem``."""
+class Ticket:
+    """How a question stands. ``answers``: one a number, in order, handed out just now and kept nowhere; or none yet.
 
-    number: str = field(repr=False)
-    data: str | None = field(repr=False)
-    problem: str | None
-
-
-class Holder(Protocol):
-    """What the hub needs of a sector that can be asked; `appliance.hubkit.sector.Sector` is one."""
-
-    @property
-    def generation(self) -> str:
-        """The key generation of its numbers."""
-
-    def answer(self, item: str, numbers: Sequence[str]) -> list[Reply]:
-        """One reply a number, in order."""
-
-
-class Hub:
-    """The information-linkage hub (情報連携基盤).
-
-    Args:
-        client: the appliance, by the hub's own socket.
-        rules: who may ask whom for what; default deny.
-        holders: the sectors that can be asked, by letter.
-        journal: a file of JSON lines, one for each question; created with mode 0600.
+    Until it has ended, submit the same question again, before ``until``.
     """
 
-    def __init__(self, client: Client, rules: Iterable[Rule], holders: Mapping[str, Holder], journal: Path) -> None:
-        self._client = client
-        self._rules = frozenset(rules)
-        self._holders = dict(holders)
-        self._journal = journal
-        journal.touch(mode=0o600)
-
-    def exchange(self, question: Question) -> list[Answer]:
-        """Carry a question through; one answer for each of its numbers, in order.
-
-        Raises:
-            NotApproved: no rule allows it. HolderConfused: the holder answered about other people.
-            Refused, DaemonUnreachable, …: as `Client.convert`. In every case nothing was handed out.
-        """
-        try:
-            holder = self._approve(question)
-            answers = self._carry(question, holder)
-        except KagimoriError as error:
-            self._note(question, {type(error).__name__: len(question.numbers)})
-            raise
-        self._note(question, Counter(one.problem or "answered" for one in answers))
-        return answers
-
-    def _approve(self, question: Question) -> Holder:
-        wanted = Rule(question.asker, question.holder, question.item, question.purpose)
-        if wanted not in self._rules or question.holder not in self._holders:
-            raise NotApproved(
-                f"sector {wanted.asker} may not ask sector {wanted.holder} for {wanted.item!r} ({wanted.purpose})"
-            )
-        if domain_of(question.generation) != f"sspin.{question.asker}":
-            raise NotApproved(f"sector {question.asker} must ask with numbers of sspin.{question.asker}")
-        return self._holders[question.holder]
-
-    def _carry(self, question: Question, holder: Holder) -> list[Answer]:
-        there = self._convert(question, question.generation, holder.generation, question.numbers)
-        theirs = [one.number for one in there.results if isinstance(one, Converted)]
-        replies = holder.answer(question.item, theirs) if theirs else []
-        if [reply.number for reply in replies] != theirs:
-            raise HolderConfused(f"sector {question.holder} did not answer about the people asked about")
-        asked = [n for n, one in zip(question.numbers, there.results, strict=True) if isinstance(one, Converted)]
-        self._check_back(question, holder, replies, asked)
-        return list(_put_together(question.numbers, there, replies))
-
-    def _check_back(self, question: Question, holder: Holder, replies: Sequence[Reply], asked: Sequence[str]) -> None:
-        """Convert the holder's numbers back and see that they are the asker's own again."""
-        having = [
-            (reply.number, number) for reply, number in zip(replies, asked, strict=True) if reply.data is not None
-        ]
-        if not having:
-            return
-        back = self._convert(question, holder.generation, question.generation, [number for number, _ in having])
-        if [_number(one) for one in back.results] != [number for _, number in having]:
-            raise HolderConfused(f"a number that sector {question.holder} answered with is not the one asked about")
-
-    def _convert(self, question: Question, source: str, target: str, numbers: Sequence[str]) -> Conversion:
-        return self._client.convert(source, target, numbers, purpose=question.purpose, reference=question.reference)
-
-    def _note(self, question: Question, counts: Mapping[str, int]) -> None:
-        entry = {
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "asker": question.asker,
-            "holder": question.holder,
-            "item": question.item,
-            "purpose": question.purpose,
-            "reference": question.reference,
-            "counts": dict(counts),
-        }
-        try:
-            with self._journal.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(entry, ensure_ascii=False) + "\n")
-        except OSError as error:
-            raise ExchangeError(f"the hub's journal {self._journal} cannot be written ({error.strerror})") from None
+    asker: str
+    reference: str
+    state: State
+    until: datetime
+    answers: tuple[Answer, ...] = field(repr=False, default=())
 
 
-def _number(result: Converted | Failed) -> str | None:
-    return result.number if isinstance(result, Converted) else None
+def commitment(question: Question) -> str:
+    """A keyed hash (HMAC-SHA-256, hex) of whom exactly the question is about, in which order, and of all its terms.
+
+    With it the hub knows the same question again without keeping whom it is about. Numbers could be tried out one
+    by one; 32 random bytes that only the asker has cannot, so to everybody else it is a random string.
+    """
+    terms = (question.asker, question.holder, question.item, question.purpose, question.reference, question.generation)
+    return hmac.digest(question.key, msgspec.json.encode([*terms, *question.numbers]), "sha256").hex()
 
 
-def _put_together(numbers: Sequence[str], there: Conversion, replies: Sequence[Reply]) -> Iterator[Answer]:
-    """The replies in the order of the question, under the asker's own numbers."""
-    replied = iter(replies)
-    for number, result in zip(numbers, there.results, strict=True):
-        if isinstance(result, Failed):
-            yield Answer(number, None, result.code)
-        else:
-            reply = next(replied)
-            yield Answer(number, reply.data, reply.problem)
+def _check(question: Question) -> None:
+    """No message shows what stood in the field: it might be a person's number."""
+    for name, pattern in (
+        ("asker", SECTOR),
+        ("holder", SECTOR),
+        ("item", NAME),
+        ("purpose", NAME),
+        ("reference", REFERENCE),
+        ("generation", _GENERATION),
+    ):
+        if re.fullmatch(pattern, getattr(question, name), re.ASCII) is None:
+            raise BadQuestion(f"{name}: does not have the form {pattern}")
+    if not question.numbers or len(question.key) != KEY_BYTES:
+        raise BadQuestion(f"a question needs at least one number, and a key of {KEY_BYTES} bytes")
+    _check_reference(question.reference.upper(), question.numbers)
+
+
+def _check_reference(reference: str, numbers: tuple[str, ...]) -> None:
+    if _LONG_DIGITS.search(reference) or any(len(n) >= _SHORTEST_NUMBER and n.upper() in reference for n in numbers):
+        raise BadQuestion(
+            "reference: looks like a person's number, or has one in it",
+            "take a file number: it stands in the records of every party and must not say who is meant",
+        )

@@ -1,189 +1,167 @@
-"""The hub's rules and checks. The appliance is a table here; test_hubkit_flows.py has the real one."""
+"""What can become of a question, from the one table; what a question may be; the commitment to whom it is about."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
+from exchangekit import question
+from hypothesis import given
+from hypothesis import strategies as st
 
-from appliance.hubkit.errors import DaemonUnreachable
-from appliance.hubkit.exchange import Answer, ExchangeError, HolderConfused, Hub, NotApproved, Question, Reply, Rule
-from appliance.hubkit.wire import Conversion, Converted, Failed, Result
-
-RULES = (Rule("B", "E", "income", "benefit-check"),)
-
-
-class Table:
-    """Stands where the client does: ``B-x`` is ``E-x``; others are unknown."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, str, tuple[str, ...], dict[str, str]]] = []
-
-    def convert(self, source: str, target: str, numbers: Sequence[str], **why: str) -> Conversion:
-        self.asked.append((source, target, tuple(numbers), why))
-        frm, to = source.split(".")[1], target.split(".")[1]
-        results: list[Result] = [
-            Converted(f"{to}-{n[2:]}") if n.startswith(f"{frm}-") else Failed("unknown_number") for n in numbers
-        ]
-        return Conversion(source, target, 1, tuple(results))
-
-
-class Holder:
-    """Sector E: knows everybody but ``nobody``; has nothing about ``empty``."""
-
-    generation = "sspin.E.2"
-
-    def answer(self, item: str, numbers: Sequence[str]) -> list[Reply]:
-        return [self._reply(item, number) for number in numbers]
-
-    def _reply(self, item: str, number: str) -> Reply:
-        if number == "E-nobody":
-            return Reply(number, None, "unknown_to_holder")
-        return (
-            Reply(number, None, "no_such_item") if number == "E-empty" else Reply(number, f"{item} of {number}", None)
-        )
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    return tmp_path / "journal.jsonl"
-
-
-def hub(journal: Path, client: Any = None, holder: Any = None) -> Hub:
-    return Hub(client or Table(), RULES, {"E": holder or Holder()}, journal)
-
-
-def question(*numbers: str, **changes: str) -> Question:
-    plain = {
-        "asker": "B",
-        "holder": "E",
-        "item": "income",
-        "purpose": "benefit-check",
-        "reference": "case-1",
-        "generation": "sspin.B.1",
-    }
-    return Question(**{**plain, **changes}, numbers=numbers)
-
-
-def test_answers_in_order_under_the_askers_own_numbers(journal: Path) -> None:
-    table = Table()
-    answers = hub(journal, table).exchange(question("B-1", "A-1", "B-nobody", "B-empty", "B-2"))
-    assert answers == [
-        Answer("B-1", "income of E-1", None),
-        Answer("A-1", None, "unknown_number"),
-        Answer("B-nobody", None, "unknown_to_holder"),
-        Answer("B-empty", None, "no_such_item"),
-        Answer("B-2", "income of E-2", None),
-    ]
-    why = {"purpose": "benefit-check", "reference": "case-1"}
-    assert table.asked == [
-        ("sspin.B.1", "sspin.E.2", ("B-1", "A-1", "B-nobody", "B-empty", "B-2"), why),
-        ("sspin.E.2", "sspin.B.1", ("E-1", "E-2"), why),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"asker": "C", "generation": "sspin.C.1"}, "sector C may not ask sector E for 'income'"),
-        ({"holder": "F"}, "sector B may not ask sector F for 'income'"),
-        ({"item": "health"}, r"sector B may not ask sector E for 'health' \(benefit-check\)"),
-        ({"purpose": "curiosity"}, r"sector B may not ask sector E for 'income' \(curiosity\)"),
-        ({"generation": "sspin.A.1"}, r"sector B must ask with numbers of sspin\.B"),
-    ],
+from appliance.hubkit import exchange
+from appliance.hubkit.exchange import (
+    ENDED,
+    MOVES,
+    Answer,
+    IllegalMove,
+    Question,
+    State,
+    Ticket,
+    commitment,
+    next_state,
 )
-def test_what_no_rule_names_is_refused_before_anything_is_converted(
-    journal: Path, changes: dict[str, str], message: str
-) -> None:
-    table = Table()
-    with pytest.raises(NotApproved, match=message):
-        hub(journal, table).exchange(question("B-1", **changes))
-    assert table.asked == []
-    assert json.loads(journal.read_text())["counts"] == {"NotApproved": 1}
+from appliance.hubkit.exchangeerrors import BadQuestion
+from tests.world import PROJECT
+
+KEY = bytes(32)
+EVERYWHERE = [None, *State]
 
 
-def test_a_rule_for_a_sector_that_is_not_there(journal: Path) -> None:
-    with pytest.raises(NotApproved, match="sector B may not ask sector E"):
-        Hub(Table(), RULES, {}, journal).exchange(question("B-1"))  # type: ignore[arg-type]
+class TestMoves:
+    @pytest.mark.parametrize("move", MOVES)
+    @pytest.mark.parametrize("state", EVERYWHERE)
+    def test_every_move_from_every_state(self, move: str, state: State | None) -> None:
+        row = MOVES[move]
+        if state not in row.sources:
+            with pytest.raises(IllegalMove, match=f"{move}: the question is {state or 'not there'}"):
+                next_state(move, state)
+        else:
+            assert next_state(move, state) is (row.target or state)
+
+    def test_an_unknown_move(self) -> None:
+        with pytest.raises(IllegalMove, match="reopen: no such move"):
+            next_state("reopen", State.EXPIRED)
+
+    def test_what_has_ended_stays_so_and_all_else_can_end(self) -> None:
+        for move, row in MOVES.items():
+            assert move == "repeat" or not (row.sources & ENDED)
+        assert MOVES["expire"].sources == set(State) - ENDED
+
+    def test_every_state_is_reached(self) -> None:
+        reached: set[State] = set()
+        todo: list[State | None] = [None]
+        while todo:
+            state = todo.pop()
+            found = {row.target or state for row in MOVES.values() if state in row.sources} - reached
+            reached |= {one for one in found if one is not None}
+            todo += found
+        assert reached == set(State)
+
+    def test_the_docstring_and_the_guide_show_this_table(self) -> None:
+        rows = {
+            move: [_in_words(row.sources), row.target.value if row.target else "as before"]
+            for move, row in MOVES.items()
+        }
+        told = [re.split(" {2,}", line.strip()) for line in (exchange.__doc__ or "").splitlines()]
+        assert {row[0]: row[1:3] for row in told if row[0] in MOVES} == rows
+        guide = (PROJECT / "docs" / "hub-guide.md").read_text(encoding="utf-8").split("### The life of a question")[1]
+        cells = [[cell.strip().replace("`", "") for cell in line.split("|")] for line in guide.splitlines()]
+        assert {row[1]: row[2:4] for row in cells if len(row) > 3 and row[1] in MOVES} == rows
 
 
-class Swapping(Holder):
-    def answer(self, item: str, numbers: Sequence[str]) -> list[Reply]:
-        return super().answer(item, numbers)[::-1]
+def _in_words(sources: frozenset[State | None]) -> str:
+    if sources == frozenset(State):
+        return "any"
+    if sources == frozenset(State) - ENDED:
+        return "any that has not ended"
+    return ", ".join(state for state in State if state in sources) or "-"
 
 
-class Forgetting(Holder):
-    def answer(self, item: str, numbers: Sequence[str]) -> list[Reply]:
-        return super().answer(item, numbers)[:-1]
+class TestQuestion:
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"asker": "b"}, "asker: does not have the form"),
+            ({"asker": "B\n"}, "asker: does not have the form"),
+            ({"holder": ""}, "holder: does not have the form"),
+            ({"item": "山田太郎"}, "item: does not have the form"),
+            ({"purpose": "Benefit"}, "purpose: does not have the form"),
+            ({"reference": ""}, "reference: does not have the form"),
+            ({"reference": "山田太郎の件"}, "reference: does not have the form"),
+            ({"reference": "a" * 65}, "reference: does not have the form"),
+            ({"reference": "case 1"}, "reference: does not have the form"),
+            ({"generation": "sspin.B"}, "generation: does not have the form"),
+            ({"generation": "resident"}, "generation: does not have the form"),
+            ({"key": b"short"}, "a key of 32 bytes"),
+        ],
+    )
+    def test_fields_that_cannot_be_are_refused_without_being_shown(
+        self, changes: dict[str, str | bytes], message: str
+    ) -> None:
+        with pytest.raises(BadQuestion, match=message) as caught:
+            question("B-1", **changes)
+        assert not any(str(value) in str(caught.value) for value in changes.values() if len(value) > 4)
+
+    def test_about_nobody(self) -> None:
+        with pytest.raises(BadQuestion, match="needs at least one number"):
+            question()
+
+    @pytest.mark.parametrize(
+        "reference", ["case-01234567890", "x135792468", "369PQRST246", "re-369pqrst246-1", "123456789018"]
+    )
+    def test_a_reference_that_is_a_number_of_a_person(self, reference: str) -> None:
+        with pytest.raises(BadQuestion, match="reference: looks like a person's number") as caught:
+            question("369PQRST246", reference=reference)
+        assert reference not in str(caught.value)
+
+    @pytest.mark.parametrize("reference", ["2026-000123", "20260701/4711", "B-1", "case-1-00001", "a:b_c.d"])
+    def test_file_numbers(self, reference: str) -> None:
+        assert question("B-1", reference=reference).reference == reference
+
+    def test_no_repr_has_anybody_in_it(self) -> None:
+        asked = question("B-secret", key=b"k" * 32)
+        ticket = Ticket(
+            "B", "case-1", State.ANSWERED, datetime(2027, 1, 1, tzinfo=UTC), (Answer("B-secret", "rich", None),)
+        )
+        assert "secret" not in repr(asked) + repr(ticket)
+        assert "rich" not in repr(ticket)
+        assert "kkk" not in repr(asked)
 
 
-@pytest.mark.parametrize("holder", [Swapping(), Forgetting()])
-def test_a_holder_that_mixes_up_people_is_not_believed(journal: Path, holder: Holder) -> None:
-    with pytest.raises(HolderConfused, match="sector E did not answer about the people asked about"):
-        hub(journal, holder=holder).exchange(question("B-1", "B-2"))
+class TestCommitment:
+    def test_each_question_has_a_key_of_its_own(self) -> None:
+        one, other = question("B-1"), question("B-1")
+        assert commitment(one) != commitment(other)
+        assert commitment(one) == commitment(question("B-1", key=one.key))
 
+    @given(st.lists(st.text(min_size=1, max_size=4), min_size=1, max_size=6), st.data())
+    def test_other_people_or_another_order_are_another_question(self, numbers: list[str], data: st.DataObject) -> None:
+        others = data.draw(st.permutations(numbers) | st.lists(st.text(min_size=1, max_size=4), min_size=1, max_size=6))
+        one = Question("B", "E", "income", "p", "r", "sspin.B.1", tuple(numbers), KEY)
+        other = replace(one, numbers=tuple(others))
+        assert (commitment(one) == commitment(other)) is (numbers == others)
 
-def test_a_number_that_does_not_lead_back_is_not_believed(journal: Path) -> None:
-    class Drifting(Table):
-        def convert(self, source: str, target: str, numbers: Sequence[str], **why: str) -> Conversion:
-            said = super().convert(source, target, numbers, **why)
-            return said if target.startswith("sspin.E") else Conversion(source, target, 1, (Converted("B-other"),))
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"asker": "C", "generation": "sspin.C.1"},
+            {"holder": "F"},
+            {"item": "health"},
+            {"purpose": "curiosity"},
+            {"reference": "case-2"},
+            {"generation": "sspin.B.2"},
+            {"key": b"\1" + bytes(31)},
+        ],
+    )
+    def test_it_is_to_every_term(self, changes: dict[str, str | bytes]) -> None:
+        plain = question("B-1", key=KEY)
+        assert commitment(question("B-1", **{"key": KEY, **changes})) != commitment(plain)
+        assert commitment(replace(plain, numbers=("B-2",))) != commitment(plain)
 
-    with pytest.raises(HolderConfused, match="a number that sector E answered with is not the one asked about"):
-        hub(journal, Drifting()).exchange(question("B-1"))
-
-
-def test_the_journal_says_what_but_never_who(journal: Path) -> None:
-    hub(journal).exchange(question("B-1", "B-nobody", "A-1"))
-    text = journal.read_text()
-    entry = json.loads(text)
-    entry.pop("time")
-    assert entry == {
-        "asker": "B",
-        "holder": "E",
-        "item": "income",
-        "purpose": "benefit-check",
-        "reference": "case-1",
-        "counts": {"answered": 1, "unknown_to_holder": 1, "unknown_number": 1},
-    }
-    assert not any(number in text for number in ("B-1", "E-1", "nobody", "A-1", "income of"))
-    assert journal.stat().st_mode & 0o777 == 0o600
-
-
-def test_failures_are_journalled_and_raised(journal: Path) -> None:
-    class Gone(Table):
-        def convert(self, source: str, target: str, numbers: Sequence[str], **why: str) -> Conversion:
-            raise DaemonUnreachable("d.sock: Connection refused")
-
-    with pytest.raises(DaemonUnreachable, match="Connection refused"):
-        hub(journal, Gone()).exchange(question("B-1", "B-2"))
-    assert json.loads(journal.read_text())["counts"] == {"DaemonUnreachable": 2}
-
-
-def test_no_answer_without_a_journal(journal: Path) -> None:
-    one = hub(journal)
-    journal.unlink()
-    journal.mkdir()
-    with pytest.raises(ExchangeError, match=r"journal\.jsonl cannot be written \(Is a directory\)"):
-        one.exchange(question("B-1"))
-
-
-def test_the_hub_keeps_no_reference_to_what_it_carried(journal: Path) -> None:
-    import gc
-
-    one = hub(journal)
-    answers = one.exchange(question("B-secret"))
-    assert answers[0].data == "income of E-secret"
-    del answers
-    seen, todo = set(), [one._rules, one._holders, one._journal, vars(one)]
-    while todo:
-        thing = todo.pop()
-        if id(thing) in seen or callable(thing):
-            continue
-        seen.add(id(thing))
-        assert not (isinstance(thing, str) and "secret" in thing)
-        if isinstance(thing, dict | list | tuple | frozenset | Holder | Rule):
-            todo.extend(gc.get_referents(thing))
+    def test_terms_cannot_be_shifted_into_one_another(self) -> None:
+        one = question("x", "y", key=KEY, item="ab", purpose="c")
+        assert commitment(one) != commitment(question("x", "y", key=KEY, item="a", purpose="bc"))
+        assert commitment(one) != commitment(question("xy", key=KEY, item="ab", purpose="c"))

@@ -1,4 +1,4 @@
-"""The Python examples of docs/hub-guide.md run as they stand, one after the other, against a real daemon."""
+"""The examples of docs/hub-guide.md (Python, and the legal basis) run as they stand against a real daemon."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from appliance.ledger import servicekeys
 from appliance.tlog import checkpoint
 from tests.world import PROJECT, World, build_world
 
-BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(python|toml)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -47,7 +47,8 @@ def test_the_examples_of_the_guide(
     monkeypatch.chdir(tmp_path)
     Path("run").symlink_to(world.folder / "run")
     person = FourAttributes("山田 太郎", "桜台市緑ケ丘1丁目", "1970-01-31", "男")
-    register_files.write(Path("register.csv"), [Resident("01234567890", person)])
+    other = FourAttributes("佐藤 花子", "桜台市緑ケ丘2丁目", "1985-05-05", "女")
+    register_files.write(Path("register.csv"), [Resident("01234567890", person), Resident("98765432101", other)])
     with Sector("E", Path("E.sqlite")) as e, Client("run/numbering.sock") as numbering:
         e.enter([("99", person)])
         e.keep("income", [("99", "3,000,000 yen")])
@@ -57,17 +58,34 @@ def test_the_examples_of_the_guide(
     keys = [str(checkpoint.key(origin, raw)) for raw in servicekeys.log_keys(state).values()]
     Path("log-keys").write_text("\n".join(keys), encoding="utf-8")
     blocks = BLOCK.findall((PROJECT / "docs" / "hub-guide.md").read_text(encoding="utf-8"))
-    assert len(blocks) == 5
-    exec("\n".join(blocks), {"__name__": "guide"})
+    (law,) = [text for kind, text in blocks if kind == "toml"]
+    Path("legal-basis.toml").write_text(law, encoding="utf-8")
+    python = [text for kind, text in blocks if kind == "python"]
+    assert len(python) == 5
+    exec("\n".join(python), {"__name__": "guide"})
     assert capsys.readouterr().out.splitlines() == [
         "not converted: unknown_number",
         "not converted: unknown_number",
         "1000 {'unknown_number'} sspin.E.1",
-        "1 linked; [] for inquiry; by key sspin.B.1",
+        "2 linked; [] for inquiry; by key sspin.B.1",
         "3,000,000 yen",
+        "awaiting_linking ['3,000,000 yen', 'unknown_to_holder']",
+        "['case-2'] waiting for linking",
+        "['case-2'] can be answered now",
+        "answered ['handed_out_before', '1,000,000 yen']",
+        "answered",
         "numbering resident → common.1 for numbering",
-        "hub sspin.E.1 → sspin.B.1 for benefit-check",
-        "hub sspin.B.1 → sspin.E.1 for benefit-check",
+        *["hub sspin.E.1 → sspin.B.1 for benefit-check", "hub sspin.B.1 → sspin.E.1 for benefit-check"] * 2,
         "numbering resident → sspin.B.1 for linking",
         "numbering resident → sspin.E.1 for linking",
     ]
+    told = Path("journal.jsonl").read_bytes()
+    assert b"case-2" in told
+    assert not any(text.encode() in told for text in ("yen", "山田", "佐藤", *_numbers_in("B"), *_numbers_in("E")))
+
+
+def _numbers_in(letter: str) -> list[str]:
+    with Sector(letter, Path(f"{letter}.sqlite")) as sector:
+        pairs = list(sector.links())
+    assert len(pairs) == 2
+    return [number for _, number in pairs]
