@@ -1,0 +1,1 @@
+"""What the web pages of portal and desk share: serving, guarding, wording, sessions, rendering."""
