@@ -16,9 +16,14 @@ from appliance import commandline
 from appliance.bulk.cli import bulk
 from appliance.commandline import FAILED
 from appliance.configuration import ConfigurationError
+from appliance.desk.command import desk
 from appliance.hubkit.client import Client
 from appliance.hubkit.wire import Conversion, Failed
+from appliance.linking.numbering_cli import numbering
+from appliance.linking.sector_cli import sector
 from appliance.oversight.cli import oversight
+from appliance.portal.card_command import card
+from appliance.portal.cli import portal
 from appliance.qualify.command import command as qualify
 
 SHOWN_FAILURES = 10
@@ -30,8 +35,13 @@ serve      run the daemon
 convert    convert numbers through a running daemon
 bulk       convert, re-key or count a column of a large file; resume a job that was cut off
 status     what a running daemon says of itself
+numbering  what the numbering authority runs: answer a sector's request for linkage numbers
 oversight  what the oversight body runs: witness, export, verify, report
+desk       oversight's desk: web pages to watch an appliance by, that change nothing
 qualify    try whether a PKCS#11 token is fit to hold the keys
+sector     what a sector's clerk runs: load people, ask for linkage numbers, work off inquiries
+portal     the citizens' pages: who converted my number, when and for what
+card       a citizen's own card: sign in to a portal with it, see what is on it
 
 Keys and ledger are made with `keyceremony`.
 """
@@ -58,8 +68,13 @@ def cli() -> None:
 
 
 cli.add_command(bulk)
+cli.add_command(card)
+cli.add_command(desk)
+cli.add_command(numbering)
 cli.add_command(oversight)
+cli.add_command(portal)
 cli.add_command(qualify)
+cli.add_command(sector)
 
 
 @cli.command()
