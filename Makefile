@@ -10,7 +10,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test conformance lint bench kernels soak hostile fuzz sbom lock softhsm compiler systemd clean
+.PHONY: help demo serve portal test conformance lint bench kernels soak hostile matching fuzz sbom lock softhsm compiler systemd browser clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,7 +21,10 @@ demo: $(PROJECT) softhsm ## Run the whole scheme on SoftHSM2, from key ceremony 
 serve: $(PROJECT) softhsm ## Keep the demo's daemon running in the foreground, for curl
 	@$(BIN)/python softhsm-config/demo serve
 
-test: $(SCALE) softhsm compiler systemd ## Run every test (ARGS="tests/token -x" for some)
+portal: $(PROJECT) softhsm ## Serve the citizen's portal and oversight's desk on localhost, with a card to try
+	@$(BIN)/python softhsm-config/demo portal
+
+test: $(SCALE) softhsm compiler systemd browser ## Run every test (ARGS="tests/token -x" for some)
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 conformance: $(SCALE) softhsm compiler ## Qualify SoftHSM2, openCryptoki and NSS softokn (as root, which installs the last two); ARGS="--write-docs"
@@ -46,6 +49,9 @@ soak: $(SCALE) softhsm compiler ## Break one thing after another under load for 
 
 hostile: $(SCALE) softhsm ## Send 100,000 hostile messages beside a proper caller (ARGS="--messages 5000")
 	@$(BIN)/python -m tests.hostile $(ARGS)
+
+matching: $(SCALE) ## Measure matching on an invented register of a million (ARGS="--people 20000 --write-docs")
+	@$(BIN)/python -m tests.matching $(ARGS)
 
 fuzz: $(SCALE) softhsm ## Fuzz parsers, ceremonies and the HTTP interface (ARGS="--examples 2000 --seed 7")
 	@$(BIN)/python -m tests.fuzz $(ARGS)
@@ -79,6 +85,9 @@ compiler: softhsm
 
 systemd: softhsm
 	@sh softhsm-config/systemd.sh
+
+browser: softhsm $(LIBRARIES)
+	@PYTHON="$(BIN)/python" sh softhsm-config/browser.sh
 
 # Each stamp is written last, so that an interrupted set-up is started anew and a finished one is not.
 $(LIBRARIES): requirements.lock

@@ -8,10 +8,7 @@ import numpy.typing as npt
 Dates = npt.NDArray[np.int32]  # 19700131
 Where = npt.NDArray[np.bool_]
 _DIGITS = 8
-_ERAS_APART = (
-    14,
-    63,
-)  # years between one number in 大正 and in 昭和, in 昭和 and in 平成; 平成 and 令和: as father and son
+_ERAS_APART = (14, 63)  # years, from 大正 to 昭和 and on to 平成; 平成 and 令和 are as far apart as father and son
 
 
 def one_off(one: str, other: str) -> bool:
