@@ -24,8 +24,8 @@ from appliance.hubkit import (
     Retry,
     StreamBroken,
 )
-from appliance.hubkit.client import ConvertedStream
 from appliance.hubkit.errors import MAY_PASS
+from appliance.hubkit.streaming import ConvertedStream
 
 VARIABLE = "KAGIMORI_SOCKET"
 TIMEOUT = 30.0  # seconds in which nothing moves, a minute for rate limits not counted

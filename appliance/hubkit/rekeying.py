@@ -1,7 +1,8 @@
 """A sector's stored numbers after a rotation of its key: all of them become those of the new generation, or none does.
 
-Between plan 1 of a rotation, which activates the new key, and plan 2, which restricts the old one, the sector exports its
-pairs, `appliance bulk rekey` converts them, and `take` stores what came out. Numbers of two generations are never mixed.
+Between plan 1 of a rotation, which activates the new key, and plan 2, which restricts the old one, the sector exports
+its pairs, `appliance bulk rekey` converts them, and `take` stores what came out. Numbers of two generations are never
+mixed.
 """
 
 from __future__ import annotations
