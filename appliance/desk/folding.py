@@ -46,7 +46,8 @@ class Fold:
 
     def __init__(self, clock: Clock, disclosed: frozenset[str]) -> None:
         self.disclosed = disclosed
-        self.statistics = Statistics(clock, disclosed)
+        own = Clock(clock.zone, clock.name)  # it remembers a minute, and pages ask theirs in another thread
+        self.statistics = Statistics(own, disclosed)
         self.size = 0
         self.missing = 0
         self._last_missing = 0

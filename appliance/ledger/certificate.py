@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
+from appliance.ledger import warned
 from appliance.ledger.der import ASN1_ERRORS, first_line, sequence
 from appliance.ledger.errors import CertificateInvalid
 
@@ -81,12 +81,11 @@ def _read_strictly() -> Iterator[None]:
 
     They read a field when it is asked for, so whatever asks for one stands inside.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
+    try:
+        with warned.refused():
             yield
-        except (*ASN1_ERRORS, UnsupportedAlgorithm, x509.InvalidVersion, Warning) as error:
-            raise CertificateInvalid(f"a certificate cannot be read: {first_line(error)}") from error
+    except (*ASN1_ERRORS, UnsupportedAlgorithm, x509.InvalidVersion, Warning) as error:
+        raise CertificateInvalid(f"a certificate cannot be read: {first_line(error)}") from error
 
 
 def _facts(der: bytes) -> Certificate:

@@ -24,7 +24,7 @@ from appliance.portal.signin.holders import Holders
 from appliance.portal.signin.reasons import CardRefused, SignInUnusable
 from appliance.web import log
 from appliance.web.pages import Pages, Stop
-from appliance.web.sessions import Session, Sessions
+from appliance.web.sessions import SESSION, Session, Sessions
 from appliance.web.wording import Words
 
 ASKING = web.AppKey("asking", Asking)
@@ -71,7 +71,7 @@ class Portal:
         Raises:
             web.HTTPSeeOther: nobody is; to the page where that can be done.
         """
-        session: Session[CardId] | None = request["session"]
+        session: Session[CardId] | None = request[SESSION]
         if session is None or session.holder is None:
             raise web.HTTPSeeOther("/sign-in")
         return session
@@ -90,7 +90,7 @@ class Portal:
             holder = await asyncio.to_thread(self.holders.of, session.holder)
         except CardRefused:
             self.sessions.end(session)
-            request["session"] = None
+            request[SESSION] = None
             raise Stop(403, "holder") from None
         except SignInUnusable as error:
             log.said("holders not usable", error=error.message)

@@ -12,6 +12,9 @@ BODY_SECONDS = 15.0
 MOST_FIELDS = 8
 KINDS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
+FORM: web.RequestKey[Mapping[str, str]] = web.RequestKey("form", Mapping)
+"""Where a request has its form's fields once the guard has read them."""
+
 
 async def fields(request: web.Request) -> Mapping[str, str]:
     """The fields of a form by name.

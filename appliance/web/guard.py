@@ -15,7 +15,7 @@ from aiohttp import web
 from appliance.web import forms, log, wording
 from appliance.web.origin import Origin
 from appliance.web.pages import Pages, Stop
-from appliance.web.sessions import Session, Sessions
+from appliance.web.sessions import SESSION, Session, Sessions
 
 READING = ("GET", "HEAD")
 _PATH = re.compile(r"/[A-Za-z0-9._/-]{0,200}")
@@ -101,7 +101,7 @@ class Guard(NamedTuple):
         path = request.raw_path.partition("?")[0]
         if not _PATH.fullmatch(path) or "//" in path or ".." in path:
             raise web.HTTPNotFound
-        request["session"] = None if self.sessions is None else self.sessions.find(request)
+        request[SESSION] = None if self.sessions is None else self.sessions.find(request)
         if request.method not in READING:
             await self._check_form(request)
 
@@ -111,9 +111,9 @@ class Guard(NamedTuple):
         site = request.headers.getall("Sec-Fetch-Site", [])
         if site not in ([], ["same-origin"]) or sent_from not in ([], [str(self.origin)]) or not (site or sent_from):
             raise web.HTTPForbidden
-        request["form"] = await forms.fields(request)
-        session: Session[Any] | None = request["session"]
-        if session is None or not session.owns(request["form"].get("csrf", "")):
+        request[forms.FORM] = await forms.fields(request)
+        session: Session[Any] | None = request[SESSION]
+        if session is None or not session.owns(request[forms.FORM].get("csrf", "")):
             raise web.HTTPForbidden
 
     async def _style(self, request: web.Request) -> web.Response:

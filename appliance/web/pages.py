@@ -16,6 +16,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from appliance.commandline import visible
 from appliance.web import wording
+from appliance.web.sessions import SESSION
 from appliance.web.wording import Language, Words
 
 _HERE = "appliance.web"
@@ -72,7 +73,7 @@ class Pages:
         **facts: object,
     ) -> web.Response:
         """A page. Every template is given ``t`` (the words), ``path`` (of the page, for links) and ``csrf``."""
-        session = request.get("session")
+        session = request.get(SESSION)
         text = self._environment.get_template(template).render(
             **{
                 **self._facts,
@@ -91,9 +92,7 @@ class Pages:
     def stop(self, request: web.BaseRequest, why: Stop) -> web.Response:
         """The page that says why there is no other."""
         t = self.words(request)
-        told = {
-            part: t.known(f"stop.{why.key}_{part}") and t(f"stop.{why.key}_{part}", **why.values) for part in _PARTS
-        }
+        told = {part: t.has(f"stop.{why.key}_{part}") and t(f"stop.{why.key}_{part}", **why.values) for part in _PARTS}
         return self.show(request, "stop.html.j2", status=why.status, headers=why.headers, why=told, code=why.status)
 
 

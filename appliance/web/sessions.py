@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from aiohttp import web
 
@@ -43,6 +43,10 @@ class Session(Generic[H]):
     def owns(self, token: str) -> bool:
         """Whether a form with this token was made for this session."""
         return hmac.compare_digest(token.encode(), self.csrf.encode())
+
+
+SESSION: web.RequestKey[Any] = web.RequestKey("session", object)
+"""Where a request has its session (`Session`, or None) once the guard has looked for it."""
 
 
 class Sessions(Generic[H]):

@@ -79,6 +79,10 @@ class Words:
         text = self._texts[key].of(self.language)
         return text.format(**{name: Filled(self.shown(value), value == 1) for name, value in values.items()})
 
+    def has(self, key: str) -> bool:
+        """Whether there is a text of that key."""
+        return key in self._texts
+
     def known(self, key: str) -> str | None:
         """The text, if there is one of that key."""
         return self(key) if key in self._texts else None

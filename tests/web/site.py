@@ -7,12 +7,12 @@ import sys
 
 from aiohttp import web
 
-from appliance.web import serving
+from appliance.web import forms, serving
 from appliance.web.guard import Guard
 from appliance.web.listening import Listen
 from appliance.web.origin import Origin
 from appliance.web.pages import Pages, Stop
-from appliance.web.sessions import Sessions
+from appliance.web.sessions import SESSION, Sessions
 
 SECRET = "a person's secret"
 LARGE = 32_000_000
@@ -24,14 +24,14 @@ def application(origin: Origin) -> web.Application:
     pages = Pages("appliance.web")
 
     async def home(request: web.Request) -> web.Response:
-        session = request["session"] or sessions.begin()
-        request["session"] = session
+        session = request[SESSION] or sessions.begin()
+        request[SESSION] = session
         response = web.Response(text=f'name="csrf" value="{session.csrf}"')
         sessions.give(response, session)
         return response
 
     async def sent(request: web.Request) -> web.Response:
-        return web.json_response(dict(request["form"]))
+        return web.json_response(dict(request[forms.FORM]))
 
     async def defect(request: web.Request) -> web.Response:
         raise RuntimeError(SECRET)

@@ -43,7 +43,7 @@ class Authorities:
                 )
 
     def check(self, certificate: bytes, moment: datetime) -> CardId:
-        """The card whose certificate (DER) this is, if it is good at that moment. One thread at a time (`profile`).
+        """The card whose certificate (DER) this is, if it is good at that moment.
 
         Raises:
             CardRefused: with the first reason found, in the order of `appliance.portal.signin.reasons.Reason`.

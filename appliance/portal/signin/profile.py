@@ -6,7 +6,6 @@ whether it is in force, is asked elsewhere.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -16,6 +15,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from appliance.ledger import certificate as certificates
+from appliance.ledger import warned
 from appliance.ledger.algorithms import ALGORITHMS
 from appliance.ledger.errors import CertificateInvalid
 
@@ -55,17 +55,14 @@ class Unsuitable(Exception):
 def strictly() -> Iterator[None]:
     """What the parser refuses or warns of is refused here; it reads a field when that is asked for.
 
-    Python's warning filters are the process's, so two threads must not stand in here at once: the door sees to it.
-
     Raises:
         Unreadable: instead of any of that.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
+    try:
+        with warned.refused():
             yield
-        except (*PARSING, CertificateInvalid, Warning) as error:
-            raise Unreadable(str(error).partition("\n")[0]) from None
+    except (*PARSING, CertificateInvalid, Warning) as error:
+        raise Unreadable(str(error).partition("\n")[0]) from None
 
 
 def read(der: bytes) -> x509.Certificate:

@@ -11,7 +11,8 @@ from aiohttp import web
 
 from appliance.portal.context import Portal
 from appliance.portal.signin.reasons import Reason, SignInRefused
-from appliance.web.sessions import Session
+from appliance.web.forms import FORM
+from appliance.web.sessions import SESSION, Session
 
 CHALLENGE = "challenge"
 CHALLENGE_FILE = "challenge.json"
@@ -46,11 +47,11 @@ class Front:
 
     async def sign_in(self, request: web.Request) -> web.Response:
         """A new challenge, and how to answer it. Who is signed in already goes to the history."""
-        session = request["session"]
+        session = request[SESSION]
         if session is not None and session.holder is not None:
             raise web.HTTPSeeOther("/history")
         if session is None:
-            session = request["session"] = self._portal.sessions.begin()
+            session = request[SESSION] = self._portal.sessions.begin()
         session.notes[CHALLENGE] = (await self._in_turn(self._portal.door.begin, session.name)).text
         response = self._portal.pages.show(
             request,
@@ -64,7 +65,7 @@ class Front:
 
     async def challenge(self, request: web.Request) -> web.Response:
         """The challenge of this browser as a file; the one that its page shows."""
-        session = request["session"]
+        session = request[SESSION]
         if session is None or CHALLENGE not in session.notes:
             raise web.HTTPSeeOther("/sign-in")
         headers = {"Content-Disposition": f'attachment; filename="{CHALLENGE_FILE}"'}
@@ -72,8 +73,8 @@ class Front:
 
     async def enter(self, request: web.Request) -> web.Response:
         """Judge an answer: a new session and the history, or why not."""
-        session: Session[object] = request["session"]
-        form = request["form"]
+        session: Session[object] = request[SESSION]
+        form = request[FORM]
         answer = form.get("answer", "").strip() or form.get("file", "")
         try:
             card = await self._in_turn(self._portal.door.enter, session.name, answer)
@@ -81,14 +82,14 @@ class Front:
             return self._portal.pages.show(
                 request, "refused.html.j2", status=_STATUS.get(refused.reason, 403), reason=refused.reason.value
             )
-        self._portal.sessions.end(request["session"])  # a cookie that was planted before means nothing from here on
+        self._portal.sessions.end(request[SESSION])  # a cookie that was planted before means nothing from here on
         response = web.Response(status=303, headers={"Location": "/history"})
         self._portal.sessions.give(response, self._portal.enter(card))
         return response
 
     async def sign_out(self, request: web.Request) -> web.Response:
         """The session is over, here and in the browser."""
-        self._portal.sessions.end(request["session"])
+        self._portal.sessions.end(request[SESSION])
         response = web.Response(status=303, headers={"Location": "/signed-out"})
         self._portal.sessions.clear(response)
         return response
