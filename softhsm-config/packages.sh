@@ -1,4 +1,4 @@
-# Ways to get the distribution's packages; for bootstrap.sh and compiler.sh, which set, before they read this:
+# Ways to get the distribution's packages; for the scripts beside this one, which set, before they read this:
 #   home: where everything of theirs is kept   log: what is appended to   packages: names, each followed by a space
 #   unpacked: where packages go that cannot be installed   bin: where the wrappers of unpacked tools go
 

@@ -21,6 +21,7 @@ from appliance.desk.errors import CeremonyToolFailed
 
 PROGRAM = (sys.executable, "-P", "-m", "keyceremony.cli")
 PATIENCE = 30.0  # seconds that it may take
+LAST_WORDS = 5.0  # seconds that its pipes may stay open once it is killed
 LARGEST = 4 * 1024 * 1024
 MOST_PLANS = 32
 _KEPT_AWAY = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "CREDENTIALS_DIRECTORY")
@@ -180,11 +181,30 @@ class CeremonyTool:
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
+            await _ended(process)
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """What is left in its pipes is read and thrown away: to asyncio a process has ended only when its pipes have.
+
+    A process of its own that holds them open is not waited for.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LAST_WORDS):
+            for stream in (process.stdout, process.stderr):
+                while stream is not None and await stream.read(65_536):
+                    pass
             await process.wait()
 
 
 async def _answer(process: asyncio.subprocess.Process, word: str) -> bytes:
-    out, err = await asyncio.gather(_capped(process.stdout, word), _capped(process.stderr, word))
+    reading = [asyncio.ensure_future(_capped(stream, word)) for stream in (process.stdout, process.stderr)]
+    try:
+        out, err = await asyncio.gather(*reading)
+    finally:
+        for one in reading:
+            one.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
     if await process.wait() != 0:
         line = err.decode("utf-8", "replace").partition("\n")[0].removeprefix("error: ")
         raise CeremonyToolFailed(f"keyceremony {word}: {line[:500] or 'it failed'}")

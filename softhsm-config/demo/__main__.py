@@ -1,7 +1,7 @@
-"""``python softhsm-config/demo``: the whole scheme on SoftHSM2, from key ceremony to exchanged data.
+"""``python softhsm-config/demo``: the whole scheme on SoftHSM2, from key ceremony to what a citizen sees of it.
 
-``… demo serve`` keeps the demo's daemon running in the foreground. Everything is in one folder, made anew
-by each run; nothing else is touched.
+``… demo serve`` keeps the demo's daemon running in the foreground, ``… demo portal`` the citizens' portal and
+oversight's desk as well. Everything is in one folder, made anew by each run; nothing else is touched.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from typing import NoReturn
 import ceremony
 import click
 import daemon
+import figures
 import people
 import report
+import servers
 from layout import APPLIANCE, PROJECT, Layout, Tools, tools
 from rich.console import Console
 from running import Runner
-from scheme import Scheme, Summary
+from scheme import Scheme
 from steps import Steps
-from watching import Watching
+from summary import Summary
 
 from appliance.errors import KagimoriError
 from appliance.hubkit import register
@@ -33,13 +35,13 @@ QUICK_RESIDENTS, QUICK_EXCHANGES = 500, 50
 
 
 @click.command()
-@click.argument("what", type=click.Choice(["demo", "serve"]), default="demo")
+@click.argument("what", type=click.Choice(["demo", "serve", "portal"]), default="demo")
 @click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=PROJECT / "var" / "demo")
-@click.option("--residents", type=click.IntRange(10, 1_000_000), default=10_000, show_default=True)
-@click.option("--exchanges", type=click.IntRange(1, 100_000), default=1_000, show_default=True)
+@click.option("--residents", type=click.IntRange(300, 1_000_000), default=5_000, show_default=True)
+@click.option("--exchanges", type=click.IntRange(1, 100_000), default=400, show_default=True)
 @click.option("--quick", is_flag=True, help=f"{QUICK_RESIDENTS} residents and {QUICK_EXCHANGES} exchanges.")
 def main(what: str, folder: Path, residents: int, exchanges: int, quick: bool) -> None:
-    """Run the demo, or serve: keep its daemon running (after running the demo, if that was not done yet)."""
+    """Run the demo, or keep its daemon running (serve), with portal and desk (portal); a demo comes first."""
     signal.signal(signal.SIGTERM, _terminated)
     if quick:
         residents, exchanges = QUICK_RESIDENTS, QUICK_EXCHANGES
@@ -50,6 +52,8 @@ def main(what: str, folder: Path, residents: int, exchanges: int, quick: bool) -
         with layout.locked():
             if what == "demo" or not layout.summary.exists():
                 run(console, layout, found, residents, exchanges)
+            if what == "portal":
+                sys.exit(portal(console, layout, found))
             report.explore(console, layout, found, serving=what == "serve")
             if what == "serve":
                 sys.exit(serve(console, layout))
@@ -86,21 +90,18 @@ def run(console: Console, layout: Layout, found: Tools, residents: int, exchange
         country = people.invent(residents)
         register.write(layout.register, country.residents)
         step.result = f"{residents:,} residents in the register"
-    scheme = Scheme(layout, country, steps, Summary(residents))
+    summary = Summary(residents)
     process = daemon.start(layout)
     with daemon.stopping(layout, process):
         with steps.step("Daemon up: ledger verified, every key checked") as step:
             daemon.wait_ready(layout, process)
             step.result = f"ready, pid {process.pid}"
-        scheme.run(exchanges)
-        watching = Watching(layout, runner, steps, scheme.summary)
-        watching.history(scheme.asked_about)
-        watching.witness()
-        watching.export()
-    scheme.summary.seconds = {step.title: round(step.seconds, 3) for step in steps.done}
-    scheme.summary.seconds["together"] = round(time.perf_counter() - begin, 3)
-    scheme.summary.write(layout)
+        Scheme(layout, found, country, runner, steps, summary, process.pid).run(exchanges)
     report.table(console, steps.done)
+    figures.tick(console, summary)
+    summary.seconds = {step.title: round(step.seconds, 3) for step in steps.done}
+    summary.seconds["together"] = round(time.perf_counter() - begin, 3)
+    summary.write(layout)
 
 
 def serve(console: Console, layout: Layout) -> int:
@@ -112,6 +113,23 @@ def serve(console: Console, layout: Layout) -> int:
     try:
         return process.wait()
     except KeyboardInterrupt:  # Ctrl-C reaches the daemon by itself; `stop` covers SIGTERM
+        return 0
+    finally:
+        daemon.stop(layout, process)
+
+
+def portal(console: Console, layout: Layout, found: Tools) -> int:
+    """Daemon, portal and desk until Ctrl-C or SIGTERM; the exit code."""
+    daemon.stop_left_over(layout)
+    layout.write_softhsm_conf(APPLIANCE)
+    process = daemon.start(layout)
+    try:
+        daemon.wait_ready(layout, process)
+        origins = servers.configure(layout, found)
+        with servers.running(layout, "portal", "desk"):
+            report.visit(console, layout, found, origins)
+            return process.wait()
+    except KeyboardInterrupt:
         return 0
     finally:
         daemon.stop(layout, process)

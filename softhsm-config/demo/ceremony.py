@@ -38,7 +38,14 @@ values_per_minute = 60_000_000
 
 [policy.hub]
 among = [{sectors}]
-purposes = ["benefit-check", "self-check"]
+purposes = ["benefit-check", "tax-assessment", "premium-check", "licence-check", "self-check"]
+values_per_request = 1000
+values_per_stream = 10_000_000
+values_per_minute = 60_000_000
+
+[policy.rekey]
+pairs = [{same}]
+purposes = ["re-keying"]
 values_per_request = 1000
 values_per_stream = 10_000_000
 values_per_minute = 60_000_000
@@ -85,6 +92,21 @@ def hold(layout: Layout, tools: Tools, runner: Runner, steps: Steps) -> None:
         step.result = next(line for line in said.splitlines() if line.startswith("Verified")).removeprefix("Verified: ")
 
 
+def carry_out(
+    layout: Layout, tools: Tools, runner: Runner, plan: Path, people: Sequence[str], so_pin: Sequence[str] = ()
+) -> None:
+    """Approve a plan, each on their own token, and carry it out."""
+    words = last_four(words_of(plan.read_bytes()))
+
+    def approve(person: str) -> None:
+        how: list[str | Path] = ["--confirm-words", words, "--config", layout.config]
+        runner("keyceremony", "approve", plan, "--as", person, *_key(layout, tools, person), *how, token=person)
+
+    runner.both_hands(*(lambda person=person: approve(person) for person in people))
+    pins = [*_backup_pin(layout), *so_pin]
+    runner("keyceremony", "execute", plan, *pins, "--config", layout.config, "--operator", "make demo")
+
+
 def _enroll(layout: Layout, tools: Tools, runner: Runner, person: str, name: str, role: str) -> None:
     who: list[str | Path] = ["--id", person, "--name", name, "--role", role, "--out", _card(layout, person)]
     key = _key(layout, tools, person)
@@ -106,7 +128,7 @@ def _found(layout: Layout, tools: Tools, runner: Runner, witness: Sequence[str])
     plan = layout.ledger / "pending" / "000001.plan.json"
     anchor = hashlib.sha256(plan.read_bytes()).hexdigest()
     layout.config.write_text(_configuration(layout, tools, anchor), encoding="utf-8")
-    _approve_and_execute(layout, tools, runner, plan, [person for person, _, _ in PEOPLE])
+    carry_out(layout, tools, runner, plan, [person for person, _, _ in PEOPLE])
 
 
 def _enroll_backup(layout: Layout, tools: Tools, runner: Runner) -> None:
@@ -115,7 +137,7 @@ def _enroll_backup(layout: Layout, tools: Tools, runner: Runner) -> None:
     runner("keyceremony", "plan", "backup", "enroll", *which, "--config", layout.config)
     plan = layout.ledger / "pending" / "000002.plan.json"
     so_pin = ["--so-pin", f"{APPLIANCE}={layout.pin_file(APPLIANCE)}.so"]
-    _approve_and_execute(layout, tools, runner, plan, [person for person, _, _ in PEOPLE], so_pin)
+    carry_out(layout, tools, runner, plan, [person for person, _, _ in PEOPLE], so_pin)
 
 
 def _make_keys(layout: Layout, tools: Tools, runner: Runner) -> list[str]:
@@ -125,7 +147,7 @@ def _make_keys(layout: Layout, tools: Tools, runner: Runner) -> list[str]:
     plan = layout.ledger / "pending" / "000003.plan.json"
     runner("keyceremony", "script", plan, "--out", layout.script, "--config", layout.config)
     approvers = ["officer-1", "officer-2", "oversight-1"]
-    _approve_and_execute(layout, tools, runner, plan, approvers)
+    carry_out(layout, tools, runner, plan, approvers)
     return approvers
 
 
@@ -147,20 +169,6 @@ def _backup_pin(layout: Layout) -> list[str]:
     return ["--pin", f"{BACKUP}={layout.pin_file(BACKUP)}"]
 
 
-def _approve_and_execute(
-    layout: Layout, tools: Tools, runner: Runner, plan: Path, people: list[str], so_pin: Sequence[str] = ()
-) -> None:
-    words = last_four(words_of(plan.read_bytes()))
-
-    def approve(person: str) -> None:
-        how: list[str | Path] = ["--confirm-words", words, "--config", layout.config]
-        runner("keyceremony", "approve", plan, "--as", person, *_key(layout, tools, person), *how, token=person)
-
-    runner.both_hands(*(lambda person=person: approve(person) for person in people))
-    pins = [*_backup_pin(layout), *so_pin]
-    runner("keyceremony", "execute", plan, *pins, "--config", layout.config, "--operator", "make demo")
-
-
 def _setup(layout: Layout, tools: Tools, runner: Runner, witness: Sequence[str]) -> str:
     sectors = [f"sspin.{letter}" for letter in DEFAULT_SECTORS]
     cards = ", ".join(f'"{_card(layout, person).relative_to(layout.folder)}"' for person, _, _ in PEOPLE)
@@ -173,9 +181,11 @@ label = "{APPLIANCE}"
 serial = "{tokens.serial(layout, tools, runner, APPLIANCE)}"
 """
     pairs = ", ".join(f'["resident", "{sector}"]' for sector in sectors)
+    same = ", ".join(f'["{sector}", "{sector}"]' for sector in sectors)
     keys = ",\n  ".join(f'"{vkey}"' for vkey in witness)
     watched = f"\n[log]\nwarn_seconds = 86_400\nrefuse_seconds = 604_800\nwitnesses = [\n  {keys},\n]\n"
-    return head + _POLICY.format(pairs=pairs, sectors=", ".join(f'"{sector}"' for sector in sectors)) + watched
+    among = ", ".join(f'"{sector}"' for sector in sectors)
+    return head + _POLICY.format(pairs=pairs, same=same, sectors=among) + watched
 
 
 def _configuration(layout: Layout, tools: Tools, anchor: str) -> str:

@@ -17,9 +17,10 @@ from appliance.configuration import LONGEST_SOCKET_PATH
 from appliance.errors import KagimoriError
 
 PROJECT = Path(__file__).resolve().parents[2]
-ROLES = ("hub", "numbering", "oversight", "portal")
+ROLES = ("hub", "numbering", "oversight", "portal", "rekey")
 APPLIANCE, BACKUP = "appliance", "backup"  # the appliance's tokens; the others are the people's own
-LABELS = (APPLIANCE, BACKUP, "officer-1", "officer-2", "officer-3", "oversight-1")
+CARD, LOST_CARD = "citizens-card", "lost-card"
+LABELS = (APPLIANCE, BACKUP, "officer-1", "officer-2", "officer-3", "oversight-1", CARD, LOST_CARD)
 _MARK = "this folder belongs to the demo and is emptied by it"
 
 
@@ -136,6 +137,35 @@ class Layout:
         """A sector's own SQLite file."""
         return self.folder / "sectors" / f"{letter}.sqlite"
 
+    @property
+    def web(self) -> Path:
+        """What portal and desk are configured with, and keep."""
+        return self.folder / "web"
+
+    def book(self, letter: str) -> Path:
+        """A sector's book of exchanges."""
+        return self.folder / "sectors" / f"{letter}.book.sqlite"
+
+    @property
+    def common_numbers(self) -> Path:
+        """The register's own table: who has which common number."""
+        return self.folder / "common-numbers.csv"
+
+    @property
+    def bases(self) -> Path:
+        """The hub's table of legal bases."""
+        return self.folder / "hub" / "legal-basis.toml"
+
+    @property
+    def hub_journal(self) -> Path:
+        """What the hub keeps: no number, no name."""
+        return self.folder / "hub" / "journal.jsonl"
+
+    @property
+    def rekeyed(self) -> Path:
+        """Sector E's numbers after the rotation of its key."""
+        return self.folder / "sector-e.2.csv"
+
     def pin_file(self, label: str) -> Path:
         """The PIN of a token."""
         return self.pins / label
@@ -172,7 +202,7 @@ class Layout:
 
     def make(self) -> None:
         """Make the folders of a new run."""
-        for name in ("pins", "cards", "sectors", "hub", "appliance", "appliance/state", "appliance/audit"):
+        for name in ("pins", "cards", "sectors", "hub", "web", "appliance", "appliance/state", "appliance/audit"):
             (self.folder / name).mkdir(mode=0o700)
         for label in LABELS:
             (self.softhsm_conf(label).parent / "tokens").mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""An invented country: residents with Japanese names and addresses, and what sectors B, C and E know of them.
+"""An invented country: residents with Japanese names and addresses, and what six sectors know of them.
 
 The same seed gives the same people. Nobody in it exists; names come from Faker, places from `_PLACES`.
 """
@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from typing import NamedTuple
 
+import noise
 from faker import Faker
 
 from appliance.hubkit.register import FourAttributes, Resident
@@ -29,22 +32,32 @@ _PLACES = (
     "長崎県佐世保市", "熊本県熊本市中央区", "大分県別府市", "宮崎県宮崎市", "鹿児島県鹿児島市", "沖縄県那覇市",
 )  # fmt: skip
 _TOWNS = (
-    "本町",
-    "栄町",
-    "中央",
-    "緑ケ丘",
-    "旭町",
-    "若葉",
-    "泉",
-    "桜台",
-    "大手町",
-    "新町",
-    "東町",
-    "西ノ宮",
-    "元町",
-    "美園",
-)
-_MISSPELT = str.maketrans("斉藤高橋太辺崎沢", "斎籐髙槗大邊﨑澤")
+    "本町", "栄町", "中央", "緑ケ丘", "旭町", "若葉", "泉", "桜台", "大手町", "新町", "東町", "西ノ宮", "元町", "美園",
+)  # fmt: skip
+
+
+class Office(NamedTuple):
+    """A sector: its title, what it keeps about people, and the share of the residents that it knows."""
+
+    title: str
+    item: str
+    share: float
+    record: Callable[[random.Random], dict[str, int | str]]
+
+
+def _yen(rng: random.Random, about: float) -> int:
+    return int(rng.lognormvariate(about, 0.6)) // 1000 * 1000
+
+
+OFFICES = {
+    "A": Office("税", "tax-return", 0.5, lambda rng: {"year": 2025, "declared_yen": _yen(rng, 14.8)}),
+    "B": Office("社会保障（共通番号利用）", "pension", 0.6, lambda rng: {"months_paid": rng.randrange(481)}),
+    "C": Office("社会保障（共通番号不利用）", "insurance", 0.8, lambda rng: {"insured": rng.choice(("国保", "社保"))}),
+    "D": Office("その他", "licence", 0.35, lambda rng: {"licence": rng.choice(("普通", "中型", "大型", "なし"))}),
+    "E": Office("地方", "income", 0.9, lambda rng: {"year": 2025, "income_yen": _yen(rng, 15.0)}),
+    "F": Office("民間", "payroll", 0.4, lambda rng: {"months": rng.randrange(1, 400), "salary_yen": _yen(rng, 12.5)}),
+}
+ODD = 0.03  # the share of a sector's people who are not written as the register has them, beyond forms of writing
 
 
 @dataclass(frozen=True)
@@ -54,34 +67,43 @@ class Member:
     existing: str
     attributes: FourAttributes
     resident: int | None
-    kind: str  # "same", "moved", "misspelt", "unknown": how the sector's attributes differ from the register's
+    kind: str  # of `noise`, or "stranger"
+
+    @property
+    def sure(self) -> bool:
+        """Whether linking must find them, unless two residents are alike."""
+        return self.kind in noise.SURE
 
 
 @dataclass(frozen=True)
 class Country:
-    """All of it. ``members`` by sector letter; ``income`` by place in the register."""
+    """All of it. ``members`` by sector letter; ``records`` by sector letter and place in the register."""
 
     residents: list[Resident] = field(repr=False)
     members: dict[str, list[Member]] = field(repr=False)
-    income: dict[int, str] = field(repr=False)
+    records: dict[str, dict[int, str]] = field(repr=False)
+    alike: frozenset[int] = field(repr=False)
 
 
 def invent(count: int, seed: int = SEED) -> Country:
-    """A country of ``count`` residents. Of sector C's people about 3 % cannot be linked."""
+    """A country of ``count`` residents; ``alike``: those whom nobody can tell from another by their four attributes."""
     rng = random.Random(seed)  # noqa: S311 -- invented people, not secrets
     fake = Faker("ja_JP")
     fake.seed_instance(seed)
     residents = _number(rng, _households(rng, fake, count))
-    strange = _make_alike(rng, residents)
-    members = {
-        "B": _members(rng, fake, residents, share=0.6, odd=0.01),
-        "C": _members(rng, fake, residents, share=1.0, odd=0.03),
-        "E": _members(rng, fake, residents, share=0.92, odd=0.01),
+    alike = _make_alike(rng, residents)
+    members = {letter: _members(rng, fake, residents, office.share) for letter, office in OFFICES.items()}
+    first = Member(SAMPLE_EXISTING, residents[0].attributes, 0, "same")
+    members["C"] = [first, *(member for member in members["C"] if member.resident not in (0, alike[0]))]
+    records = {
+        letter: {m.resident: _record(rng, office) for m in members[letter] if m.resident is not None}
+        for letter, office in OFFICES.items()
     }
-    first = replace(members["C"][0], existing=SAMPLE_EXISTING, attributes=residents[0].attributes, kind="same")
-    members["C"] = [first, *(member for member in members["C"][1:] if member.resident != strange)]
-    income = {place: _income(rng) for place in range(count)}
-    return Country(residents, members, income)
+    return Country(residents, members, records, frozenset(alike))
+
+
+def _record(rng: random.Random, office: Office) -> str:
+    return json.dumps(office.record(rng), ensure_ascii=False)
 
 
 def _households(rng: random.Random, fake: Faker, count: int) -> list[FourAttributes]:
@@ -109,50 +131,31 @@ def _number(rng: random.Random, people: list[FourAttributes]) -> list[Resident]:
     return [Resident(code, attributes) for code, attributes in zip(codes, people, strict=True)]
 
 
-def _make_alike(rng: random.Random, residents: list[Resident]) -> int | None:
+def _make_alike(rng: random.Random, residents: list[Resident]) -> list[int]:
     """Two times two residents with the same four attributes: nobody can say which one a sector means.
 
-    The place of one of them, whom sector C is not to know, so that both sides of the trouble are seen there.
+    Their places. Sector C is not to know the first of them, so that both sides of the trouble are seen there.
     """
-    if len(residents) < 100:
-        return None
     places = rng.sample(range(1, len(residents)), 4)
     for one, other in (places[:2], places[2:]):
         residents[other] = replace(residents[other], attributes=residents[one].attributes)
-    return places[1]
+    return places
 
 
-def _members(rng: random.Random, fake: Faker, residents: list[Resident], *, share: float, odd: float) -> list[Member]:
+def _members(rng: random.Random, fake: Faker, residents: list[Resident], share: float) -> list[Member]:
     numbers = rng.sample(range(10**9), len(residents) + len(residents) // 100 + 1)
     numbers = [number for number in numbers if number != int(SAMPLE_EXISTING)]
     made = []
     for place, resident in enumerate(residents):
         if rng.random() < share:
-            kind = rng.choices(("same", "moved", "misspelt"), (1 - odd * 0.8, odd * 0.5, odd * 0.3))[0]
-            attributes = _as_known(rng, resident.attributes, kind)
+            kind, attributes = _as_known(rng, fake, resident.attributes)
             made.append(Member(f"{numbers.pop():09d}", attributes, place, kind))
-    for stranger in _households(rng, fake, round(len(made) * odd * 0.2)):
-        made.append(Member(f"{numbers.pop():09d}", stranger, None, "unknown"))
+    for stranger in _households(rng, fake, max(1, round(len(made) * ODD * 0.2))):
+        made.append(Member(f"{numbers.pop():09d}", stranger, None, "stranger"))
     return made
 
 
-def _as_known(rng: random.Random, one: FourAttributes, kind: str) -> FourAttributes:
-    """As a sector may have it: written in another way (which must match), moved, or misspelt (which must not)."""
-    if kind == "moved":
-        return replace(one, address=_address(rng))
-    if kind == "misspelt":
-        wrong = one.name.translate(_MISSPELT)
-        return replace(one, name=wrong if wrong != one.name else one.name + "子")
-    match rng.randrange(4):
-        case 0:
-            return replace(one, name=one.name.replace(" ", "\u3000"))
-        case 1:
-            return replace(one, name=one.name.replace(" ", ""))
-        case 2:
-            return replace(one, address=one.address.translate(str.maketrans("0123456789", "０１２３４５６７８９")))
-    return one
-
-
-def _income(rng: random.Random) -> str:
-    income = int(rng.lognormvariate(15.0, 0.6)) // 1000 * 1000
-    return json.dumps({"year": 2025, "income_yen": income, "resident_tax_yen": income // 1000 * 60})
+def _as_known(rng: random.Random, fake: Faker, one: FourAttributes) -> tuple[str, FourAttributes]:
+    if rng.random() < ODD:
+        return noise.doubtful(rng, one, _address(rng), fake.last_name())
+    return noise.written_otherwise(rng, one)

@@ -6,7 +6,7 @@ import os
 import shlex
 from pathlib import Path
 
-from layout import APPLIANCE, BACKUP, PROJECT, Layout, Tools
+from layout import APPLIANCE, BACKUP, CARD, PROJECT, Layout, Tools
 from rich.console import Console
 from rich.table import Table
 from running import shown
@@ -45,6 +45,7 @@ def explore(console: Console, layout: Layout, tools: Tools, *, serving: bool) ->
             f"{appliance} convert sspin.B sspin.E {why} --socket {socket} < {sample}",
             f"{appliance} status --socket {socket}",
         ],
+        "Look at the citizens' portal and at oversight's desk (with a card that is ready)": ["make portal"],
         "Read the ledger": [
             f"{keyceremony} status --config {config}",
             f"{keyceremony} verify --config {config}",
@@ -76,6 +77,30 @@ def explore(console: Console, layout: Layout, tools: Tools, *, serving: bool) ->
         for command in commands:
             console.print(f"  {command}", soft_wrap=True, markup=False, highlight=False)
     console.print()
+
+
+def visit(console: Console, layout: Layout, tools: Tools, origins: dict[str, str]) -> None:
+    """Where portal and desk are, and how to get in; commands that work in the project's folder."""
+    sign = (
+        f"SOFTHSM2_CONF={_short(layout.softhsm_conf(CARD))} {shown('appliance')} card sign --portal {origins['portal']}"
+        f" --module {tools.module} --label {CARD} --pin-file {_short(layout.pin_file(CARD))}"
+    )
+    key = (layout.web / "desk.key").read_text(encoding="ascii").strip()
+    blocks = {
+        "The citizens' portal (マイ情報連携履歴)": [origins["portal"]],
+        "Sign in: after this command, paste the page's challenge (確認文) and Ctrl-D; the answer goes back there": [
+            sign
+        ],
+        "Oversight's desk (監視機関デスク); the browser asks for a name and a password": [
+            origins["desk"],
+            f"name desk, password {key}",
+        ],
+    }
+    for title, lines in blocks.items():
+        console.print(f"\n[bold]{title}[/]", soft_wrap=True)
+        for line in lines:
+            console.print(f"  {line}", soft_wrap=True, markup=False, highlight=False)
+    console.print("\nServing until Ctrl-C.")
 
 
 def _short(path: Path) -> str:

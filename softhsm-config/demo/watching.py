@@ -1,23 +1,17 @@
-"""Those who watch: one citizen with the proofs of their history, and the oversight body that co-signs the log."""
+"""The oversight body of the demo: it co-signs the log, takes a copy, and reports."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
-from itertools import islice
 from pathlib import Path
 
 from layout import DemoError, Layout
 from running import Runner
-from scheme import Summary
 from steps import Steps
+from summary import Summary
 
 from appliance.configuration import load
-from appliance.hubkit import Client
-from appliance.hubkit.history import verify_history
-from appliance.ledger import chain, files, servicekeys
-from appliance.tlog import checkpoint as checkpoints
 
 WITNESS = "oversight.demo.example/witness-1"
 
@@ -36,39 +30,13 @@ class Watching:
         self._runner = runner
         self._steps = steps
         self._summary = summary
-        self._config = load(layout.config)
-        self._anchor = self._config.ledger.trust_anchor
+        self._anchor = load(layout.config).ledger.trust_anchor
 
-    def history(self, resident: int) -> None:
-        """The conversions of a citizen (by their place in the register), each proof verified.
-
-        Raises:
-            DemoError: there is none.
-        """
-        with self._steps.step("One citizen's history, by their common number, with proofs") as step:
-            with Client(self._layout.socket("portal"), timeout=60) as client:
-                answer = client.history("common", self._common_number(resident), reference="demo-portal")
-            verify_history(answer, self._log_keys())
-            found = answer.conversions
-            if not found:
-                raise DemoError("the citizen's history is empty")
-            purposes = sorted({one.purpose for one in found})
-            self._summary.history = {"conversions": len(found), "records": answer.size}
-            step.result = f"{len(found)} conversions, each proven among {answer.size:,} records: {', '.join(purposes)}"
-
-    def _common_number(self, resident: int) -> str:
-        with (self._layout.folder / "common-numbers.csv").open(encoding="ascii", newline="") as file:
-            return next(islice(csv.DictReader(file), resident, None))["common_number"]
-
-    def _log_keys(self) -> list[str]:
-        state = chain.verify(files.read(self._config.ledger.directory), self._anchor)
-        origin = self._config.origin
-        return [str(checkpoints.key(origin, raw)) for raw in servicekeys.log_keys(state).values()]
-
-    def witness(self) -> None:
-        """The oversight body verifies what is new and co-signs the checkpoint."""
-        with self._steps.step("The oversight body verifies the log and co-signs it") as step:
-            self._witness("--begin")
+    def witness(self, *more: str) -> None:
+        """The oversight body verifies what is new and co-signs the checkpoint; ``--begin`` the first time."""
+        again = "" if more else ", again"
+        with self._steps.step(f"The oversight body verifies the log and co-signs it{again}") as step:
+            self._witness(*more)
             said = json.loads(self._runner("appliance", "status", "--json", "--socket", self._layout.socket("hub")))
             audit = said["audit"]
             if not 0 < audit["cosigned"] <= audit["records"]:

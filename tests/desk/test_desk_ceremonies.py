@@ -80,6 +80,10 @@ def test_an_empty_ledger_has_nothing(tmp_path: Path) -> None:
         ("os.close(1); time.sleep(60)", "keyceremony status: no answer within 0.7 s"),
         ("[sys.stdout.write('x' * 65536) for _ in range(200)]", "keyceremony status: says more than 1000000 bytes"),
         ("[sys.stderr.write('x' * 65536) for _ in range(200)]", "keyceremony status: says more than 1000000 bytes"),
+        (
+            "while True: os.write(1, bytes(65536)); os.write(2, bytes(65536))",
+            "keyceremony status: says more than 1000000 bytes",
+        ),
     ],
 )
 def test_a_tool_that_gives_no_answer(code: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
