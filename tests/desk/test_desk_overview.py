@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from deskkit import looking_at, seen
 from logkit import Log
-from pagekit import light
+from deskpagekit import light
 from reportkit import NOW
 
 from appliance.desk.pages.every import PAGES

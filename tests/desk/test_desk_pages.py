@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from deskkit import CLOCK, seen, spring
-from pagekit import light, tables, texts
+from deskpagekit import light, tables, texts
 from reportkit import NOW, sample
 from reportworld import book
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 from deskkit import seen
-from pagekit import light, tables, texts
+from deskpagekit import light, tables, texts
 from plankit import DIGEST, PLAN, WORDS
 from reportkit import HOSTILE, NOW
 
