@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from deskkit import looking_at, seen
-from logkit import Log
 from deskpagekit import light
+from logkit import Log
 from reportkit import NOW
 
 from appliance.desk.pages.every import PAGES
