@@ -34,6 +34,7 @@ _FLAGS = (
     "--no-first-run",
     "--disable-quic",
     "--hide-scrollbars",
+    "--remote-debugging-pipe",  # the driver would look for the name localhost, which a bare machine may not know
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE localhost , EXCLUDE 127.0.0.1",
 )
 
