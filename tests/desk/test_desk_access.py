@@ -59,7 +59,8 @@ def refused_start(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 
 
 def _open(port: int, given: str | None) -> int:
-    request = urllib.request.Request(f"http://localhost:{port}/keys", headers={"Accept-Language": "en"})
+    headers = {"Accept-Language": "en", "Host": f"localhost:{port}"}  # a machine may not know the name
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/keys", headers=headers)
     if given is not None:
         request.add_header("Authorization", f"Basic {base64.b64encode(given.encode()).decode()}")
     with urllib.request.urlopen(request, timeout=20) as response:
