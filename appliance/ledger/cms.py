@@ -165,6 +165,8 @@ def _take_apart(der: bytes) -> tuple[bytes, list[_SignerPart]]:
         infos = list(data["signer_infos"])
         if not 1 <= len(infos) <= MAXIMUM_SIGNERS:
             raise MalformedCms(f"the file has {len(infos)} signatures; it needs 1 to {MAXIMUM_SIGNERS}")
+        if len({info.dump() for info in infos}) != len(infos):  # a SET OF may hold equals, and they say nothing more
+            raise NotCanonical("the file holds the same signature twice")
         return content, [_signer_part(info, holders, content) for info in infos]
     except ASN1_ERRORS as error:
         raise MalformedCms(f"not CMS SignedData in DER: {first_line(error)}") from error

@@ -190,6 +190,10 @@ def twice_the_certificate(data: asn1.SignedData) -> None:
     data["certificates"].append(data["certificates"][0])
 
 
+def twice_the_signature(data: asn1.SignedData) -> None:
+    data["signer_infos"].append(data["signer_infos"][0])
+
+
 def other_than_a_certificate(data: asn1.SignedData) -> None:
     other = asn1.OtherCertificateFormat({"other_cert_format": "1.2.3.4", "other_cert": core.Null()})
     data["certificates"].append(asn1.CertificateChoices("other", other))
@@ -235,6 +239,7 @@ def subject_key_identifier(data: asn1.SignedData) -> None:
         (crls, NotCanonical, "or says more than it may"),
         (extra_certificate, NotCanonical, "or says more than it may"),
         (twice_the_certificate, MalformedCms, "share issuer and serial number"),
+        (twice_the_signature, NotCanonical, "the same signature twice"),
         (other_than_a_certificate, MalformedCms, "something else than certificates"),
         (no_certificate, MalformedCms, "the file has 0 certificates"),
         (version_3, NotCanonical, "not the one DER encoding"),
