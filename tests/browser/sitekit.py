@@ -25,6 +25,7 @@ from appliance.tlog import checkpoint
 from keyceremony.plans import setup_file
 from tests.daemonkit import Daemon, codes, wait_for
 from tests.portal import cardkit
+from tests.watchkit import signed_checkpoint
 from tests.world import World, build_world, default_policy
 
 WITNESS = "oversight.example/browser"
@@ -91,7 +92,8 @@ class Site:
         return int(reply.json["record"])
 
     def cosign(self, *more: str) -> None:
-        """The oversight body verifies the log and co-signs it."""
+        """The oversight body verifies the log and co-signs it, all that is in it now."""
+        signed_checkpoint(self.daemon, len(self.daemon.records()))  # signed within a second; it co-signs the newest
         given = ["--keys", self.world.folder / "witness", "--state", self.world.folder / "witness-state"]
         given += ["--anchor", self.world.anchor, "--socket", self.world.socket("oversight"), *more]
         self._run("oversight", "witness", *given)
