@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -14,6 +16,7 @@ from appliance.tlog import cosignature
 from appliance.tlog.errors import TlogError
 from appliance.tlog.note import VerifierKey
 
+K = TypeVar("K")
 _WORDS = {
     Standing.COSIGNED: "proven, co-signed",
     Standing.PENDING: "proven, not yet co-signed",
@@ -40,15 +43,18 @@ def command(file: Path, log_keys: tuple[str, ...], witnesses: tuple[str, ...]) -
 
 
 def _trust(log_keys: tuple[str, ...], witnesses: tuple[str, ...]) -> Trust:
-    try:
-        names = {VerifierKey.parse(key).name for key in log_keys}
-        for key in witnesses:
-            cosignature.cosigner(key)
-    except TlogError as error:
-        raise click.UsageError(error.message) from None
+    names = {key.name for key in _each("--log-key", log_keys, VerifierKey.parse)}
+    _each("--witness", witnesses, cosignature.cosigner)
     if len(names) != 1:
         raise click.UsageError("--log-key: the keys must be those of one log")
     return Trust(log_keys, witnesses)
+
+
+def _each(option: str, keys: tuple[str, ...], parse: Callable[[str], K]) -> list[K]:
+    try:
+        return [parse(key) for key in keys]
+    except TlogError as error:
+        raise click.UsageError(f"{option}: {error.message}") from None
 
 
 def _check(history: History, trust: Trust) -> list[Standing]:
