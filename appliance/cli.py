@@ -15,7 +15,6 @@ import click
 from appliance import commandline
 from appliance.bulk.cli import bulk
 from appliance.commandline import FAILED
-from appliance.configuration import ConfigurationError
 from appliance.desk.command import desk
 from appliance.hubkit.client import Client
 from appliance.hubkit.wire import Conversion, Failed
@@ -25,6 +24,7 @@ from appliance.oversight.cli import oversight
 from appliance.portal.card_command import card
 from appliance.portal.cli import portal
 from appliance.qualify.command import command as qualify
+from appliance.tomlfile import ConfigurationError
 
 SHOWN_FAILURES = 10
 

@@ -11,13 +11,13 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
-from appliance.errors import KagimoriError
+from appliance import tomlfile
+from appliance.tomlfile import ConfigurationError, Section
 
-LARGEST_FILE = 65_536
 LARGEST_PIN = 255
 MOST_CLONES = 16
 LONGEST_SOCKET_PATH = 107  # sun_path has 108 bytes, the last one zero (unix(7))
@@ -32,21 +32,11 @@ Processes = Annotated[int, msgspec.Meta(ge=1, le=64)]
 UserId = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 2)]
 
 
-class ConfigurationError(KagimoriError):
-    """The configuration cannot be used; the message names the file and the key."""
-
-    exit_code: ClassVar[int] = 3
-
-
 class PinFileRefused(ConfigurationError):
     """The PIN's file is missing, open to others, or does not hold one PIN."""
 
 
-class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the file."""
-
-
-class _Login(_Section, frozen=True, kw_only=True):
+class _Login(Section, frozen=True, kw_only=True):
     """A table that names the PIN of a token: its file, or the systemd credential that it is."""
 
     table: ClassVar[str]
@@ -109,20 +99,20 @@ class EngineToken:
     socket: Path | None = None
 
 
-class LedgerSection(_Section, frozen=True):
+class LedgerSection(Section, frozen=True):
     """``[ledger]``: its folder, and the pinned SHA-256 of the genesis plan (lower-case hex)."""
 
     directory: Path
     trust_anchor: TrustAnchor
 
 
-class StateSection(_Section, frozen=True):
+class StateSection(Section, frozen=True):
     """``[state]``: folder of what an engine must remember, such as the newest ledger seen."""
 
     directory: Path
 
 
-class AuditSection(_Section, frozen=True):
+class AuditSection(Section, frozen=True):
     """``[audit]``: folder of the audit log, its name (one for each appliance), and days after which records go."""
 
     directory: Path
@@ -130,7 +120,7 @@ class AuditSection(_Section, frozen=True):
     retention_days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] = 2_557
 
 
-class EngineSection(_Section, frozen=True):
+class EngineSection(Section, frozen=True):
     """``[engine]``: number of engine processes of each token, and seconds after which a silent one is given up.
 
     With a ``socket``, systemd starts the engines of ``[token]`` there, and they serve ``daemon_user`` alone.
@@ -142,7 +132,7 @@ class EngineSection(_Section, frozen=True):
     daemon_user: Annotated[str, msgspec.Meta(min_length=1, max_length=32)] | None = None
 
 
-class _Access(_Section, frozen=True, kw_only=True):
+class _Access(Section, frozen=True, kw_only=True):
     """A table that names a socket: optionally its group, and the only uids let in. ``keys``: what an error names."""
 
     keys: ClassVar[str]
@@ -166,7 +156,7 @@ class MetricsSection(_Access, frozen=True):
     path: Path = msgspec.field(name="socket")
 
 
-class Configuration(_Section, frozen=True):
+class Configuration(Section, frozen=True):
     """The whole file. ``sockets`` are its ``[[socket]]`` tables, ``clones`` its ``[[clone]]`` tables."""
 
     token: TokenSection
@@ -204,13 +194,7 @@ def load(path: Path) -> Configuration:
         ConfigurationError: the file cannot be read, anybody may write to it, it is not TOML, or a key is
             missing, unknown or has a value that cannot be.
     """
-    base = path.absolute().parent
-    try:
-        configuration = msgspec.toml.decode(_read(path), type=Configuration, dec_hook=_paths_below(base))
-    except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{path}: {_in_toml_words(error)}", "docs/configuration.md lists every key") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigurationError(f"{path}: not TOML ({error})", "correct the line it names") from None
+    configuration = tomlfile.load(path, Configuration, "docs/configuration.md lists every key")
     _check_labels(path, configuration)
     _check_engines(path, configuration)
     _check_sockets(path, configuration)
@@ -265,37 +249,6 @@ def _one_line(path: Path, content: bytes) -> str:
             f"PIN file {path}: must hold the PIN on one line and nothing else", "at most 255 printable bytes"
         ) from None
     return pin
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            content = file.read(LARGEST_FILE + 1)
-    except OSError as error:
-        raise ConfigurationError(f"{path}: {error.strerror}", "name an existing configuration file") from None
-    if status.st_mode & stat.S_IWOTH:  # it pins the trust anchor
-        raise ConfigurationError(f"{path}: anybody may write to it", f"chmod o-w {path}")
-    if len(content) > LARGEST_FILE:
-        raise ConfigurationError(f"{path}: larger than {LARGEST_FILE} bytes", "is this the right file?")
-    return content
-
-
-def _paths_below(base: Path) -> Any:
-    """The hook by which msgspec makes paths."""
-
-    def to_path(wanted: type, value: object) -> Path:
-        if wanted is not Path or not isinstance(value, str) or not value or "\0" in value:
-            raise ValueError("Expected a path")
-        return base / value
-
-    return to_path
-
-
-def _in_toml_words(error: msgspec.ValidationError) -> str:
-    """``Expected `int` - at `$.engine.processes``` becomes ``[engine.processes] Expected `int```."""
-    text, separator, place = str(error).rpartition(" - at `$.")
-    return f"[{place.rstrip('`')}] {text}" if separator else str(error)
 
 
 def _check_labels(path: Path, configuration: Configuration) -> None:

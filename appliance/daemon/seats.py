@@ -13,8 +13,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from appliance.configuration import ConfigurationError
 from appliance.daemon.problems import Problem
+from appliance.tomlfile import ConfigurationError
 
 MOST_CONNECTIONS = 8_192
 RESERVED_FILES = 256  # for the log, the tag index, engines, the ledger: what must open however many are connected

@@ -24,7 +24,7 @@ from appliance.audit.errors import AuditError, AuditUnavailable
 from appliance.audit.log import AuditLog
 from appliance.audit.tagindex.index import TagIndex
 from appliance.audit.tally import Tally
-from appliance.configuration import Configuration, ConfigurationError
+from appliance.configuration import Configuration
 from appliance.daemon import handed, log, opening
 from appliance.daemon.accepting import Bounds, Server
 from appliance.daemon.app import Door
@@ -42,6 +42,7 @@ from appliance.errors import KagimoriError
 from appliance.ledger.chain import Entry
 from appliance.ledger.errors import LedgerError
 from appliance.systemd import Manager
+from appliance.tomlfile import ConfigurationError
 
 GRACE_SECONDS = 10.0
 STREAM_GRACE_SECONDS = 8.0

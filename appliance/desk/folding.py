@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
 
 from appliance.audit import records
 from appliance.audit.records import NotARecord, Record
 from appliance.oversight.authentic import AuthenticTree, place_of
 from appliance.oversight.copy import Copy
 from appliance.oversight.errors import LogForked, LogShrunk, PieceMissing
-from appliance.oversight.report.evidence import MOST_PLACES, Check
+from appliance.oversight.report.checks import Check, Faults
 from appliance.oversight.report.make import disclosing
 from appliance.oversight.report.moments import Clock
 from appliance.oversight.report.statistics import Statistics
@@ -25,20 +24,6 @@ from appliance.tlog import merkle
 from appliance.tlog.checkpoint import Checkpoint
 from appliance.tlog.errors import ConsistencyInvalid
 from appliance.tlog.tiles import ENTRIES, TILE_WIDTH, Tile, tile_of
-
-
-@dataclass(slots=True)
-class _Faults:
-    """How often something was wrong, and the first few places."""
-
-    count: int = 0
-    places: list[str] = field(default_factory=list)
-
-    def add(self, place: str) -> None:
-        """One more."""
-        self.count += 1
-        if len(self.places) < MOST_PLACES:
-            self.places.append(place)
 
 
 class Fold:
@@ -53,7 +38,7 @@ class Fold:
         self._last_missing = 0
         self._may_miss = 0
         self._under: Checkpoint | None = None
-        self._unreadable, self._strange = _Faults(), _Faults()
+        self._unreadable, self._strange = Faults(), Faults()
 
     def advance(self, copy: Copy, trust: Trust, checkpoint: Checkpoint, show: Show = silent) -> AuthenticTree:
         """Go on to a checkpoint whose signature was verified; its tree.
@@ -134,7 +119,7 @@ class Fold:
         yield Check(name, "bad" if lost else "good", counts, places)
         if self._unreadable.count:
             yield Check("unreadable", "bad", {"count": self._unreadable.count}, tuple(self._unreadable.places))
-        yield Check("heads", "bad" if self._strange.count else "good", {}, tuple(self._strange.places))
+        yield Check("heads", self._strange.judgement, {}, tuple(self._strange.places))
 
 
 class Folds:

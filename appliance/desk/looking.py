@@ -7,7 +7,7 @@ disagree both are kept, and from then on nothing is fetched until a person has s
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -21,19 +21,19 @@ from appliance.oversight.authentic import AuthenticTree
 from appliance.oversight.copy import Copy
 from appliance.oversight.errors import PieceMissing, WitnessAlarmed
 from appliance.oversight.export import Export
-from appliance.oversight.report.evidence import Check, Evidence, Judgement
+from appliance.oversight.report import checks
+from appliance.oversight.report.evidence import Evidence
 from appliance.oversight.report.findings import Facts, Finding
 from appliance.oversight.report.marks import Recalled, recalled
 from appliance.oversight.report.moments import Clock
 from appliance.oversight.report.orders import HeldOrder
 from appliance.oversight.report.statistics import Statistics
 from appliance.oversight.report.unusual import findings
-from appliance.oversight.report.witnesses import Witnessed, witnessed
+from appliance.oversight.report.witnesses import witnessed
 from appliance.oversight.source import Source
 from appliance.oversight.trust import Trust
 from appliance.oversight.witness.state import ALARM, WitnessState
 from appliance.progress import Show, silent
-from appliance.tlog.checkpoint import Signed
 
 _LARGEST_ALARM = 64 * 1024
 
@@ -121,9 +121,9 @@ class Looking:
         signed = trusts.verify(note, trust)
         fold, tree = self._folds.advance(copy, trust, signed.checkpoint, show)
         held = witnessed(copy, trust, tree, signed.checkpoint)
-        checks = (*_vouched(trust, signed), *fold.checks(), _cosigned(held))
+        every = (checks.ledger(trust), checks.checkpoint(trust, signed), *fold.checks(), checks.cosigned(held))
         marks = self._marked(fold, tree)
-        evidence = Evidence(trust, signed.checkpoint, checks, held, fold.missing, marks)
+        evidence = Evidence(trust, signed.checkpoint, every, held, fold.missing, marks)
         orders, strange = self._orders.read(trust.entries)
         found = findings(Facts(fold.statistics, orders, marks))
         self._shown = View(evidence, fold.statistics, found, orders, strange, note)
@@ -183,17 +183,3 @@ class Offered:
         if self._ledger is None:
             self._ledger = dict(self._source.ledger())
         return self._ledger
-
-
-def _vouched(trust: Trust, signed: Signed) -> Iterator[Check]:
-    state, checkpoint = trust.state, signed.checkpoint
-    yield Check("ledger", "good", {"entries": state.sequence, "anchor": state.anchor[:16]})
-    key = str(trust.keys(checkpoint.origin)[signed.key])
-    yield Check("checkpoint", "good", {"size": checkpoint.size, "key": key})
-
-
-def _cosigned(held: tuple[Witnessed, ...]) -> Check:
-    there = sum(one.time is not None for one in held)
-    wrong = tuple(f"{one.name}: {one.fault}" for one in held if one.fault)
-    judgement: Judgement = "bad" if wrong else "good" if held and there == len(held) else "open"
-    return Check("cosigned", judgement, {"there": there, "wanted": len(held)}, wrong)

@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
-from appliance.configuration import ConfigurationError
 from appliance.desk import access, app, settings
 from appliance.desk.ceremonies import CeremonyTool
 from appliance.desk.following import PATIENCE, Following
@@ -18,6 +17,7 @@ from appliance.hubkit.client import Client
 from appliance.oversight import files
 from appliance.oversight.report.errors import TimeZoneUnknown
 from appliance.oversight.report.moments import Clock
+from appliance.tomlfile import ConfigurationError
 from appliance.web import log, serving
 
 

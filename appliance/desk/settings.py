@@ -7,12 +7,12 @@ from typing import Annotated
 
 import msgspec
 
+from appliance import tomlfile
+from appliance.bilingual import Language
 from appliance.configuration import TrustAnchor
-from appliance.oversight.report.words import Language
-from appliance.web import settings
+from appliance.tomlfile import Section
 from appliance.web.listening import Listen
 from appliance.web.origin import Origin
-from appliance.web.settings import Section
 
 EXPLAINED = "docs/desk.md lists every key"
 PersonId = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}\Z")]
@@ -80,4 +80,4 @@ def load(path: Path) -> Desk:
     Raises:
         ConfigurationError: the file cannot be used; the message names the key.
     """
-    return settings.load(path, Desk, EXPLAINED)
+    return tomlfile.load(path, Desk, EXPLAINED)

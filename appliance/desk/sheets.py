@@ -8,8 +8,8 @@ from importlib import resources
 
 from markupsafe import Markup
 
+from appliance.bilingual import Language
 from appliance.web.pages import Pages
-from appliance.web.wording import Language
 
 _REPORT = resources.files("appliance.oversight.report").joinpath("templates")
 _NUMBER = re.compile(r"([1-9][0-9]{0,2}(?:,[0-9]{3})*|[1-9][0-9]*)(?:–[0-9,]+)?", re.ASCII)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from appliance.bilingual import Filled, Language
 from appliance.oversight.report.findings import Amount
-from appliance.oversight.report.words import Filled, Language, Words
+from appliance.oversight.report.words import Words
 from appliance.web import wording
 
 PACKAGE = "appliance.desk"

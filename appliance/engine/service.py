@@ -14,10 +14,11 @@ import time
 from typing import ClassVar
 
 from appliance import systemd
-from appliance.configuration import ConfigurationError, EngineSection
+from appliance.configuration import EngineSection
 from appliance.engine.starting import peer_uid
 from appliance.errors import KagimoriError
 from appliance.systemd import HandoverRefused, Manager
+from appliance.tomlfile import ConfigurationError
 
 
 class Stranger(KagimoriError):

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from appliance.configuration import Configuration, ConfigurationError, EngineToken
+from appliance.configuration import Configuration, EngineToken
 from appliance.ledger import servicekeys
 from appliance.ledger.fold import KeyRecord, LedgerState
 from appliance.ledger.state import CloneToken
+from appliance.tomlfile import ConfigurationError
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from appliance.bilingual import Text
 from appliance.hubkit.wire import domain_of
 from appliance.portal.settings import PortalSettings
-from appliance.web.wording import Text, Words, texts
+from appliance.web.wording import Words, texts
 
 PACKAGE = "appliance.portal"
 

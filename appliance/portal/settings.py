@@ -8,13 +8,13 @@ from typing import Annotated
 
 import msgspec
 
+from appliance import tomlfile
+from appliance.bilingual import Language, Text
 from appliance.tlog import cosignature
 from appliance.tlog.errors import TlogError
 from appliance.tlog.note import VerifierKey
-from appliance.web import settings
+from appliance.tomlfile import Section
 from appliance.web.listening import Listen
-from appliance.web.settings import Section
-from appliance.web.wording import Language, Text
 
 HINT = "docs/portal.md lists every key"
 Paths = Annotated[tuple[Path, ...], msgspec.Meta(min_length=1, max_length=16)]
@@ -100,4 +100,4 @@ def load(path: Path) -> PortalSettings:
     Raises:
         ConfigurationError: naming file and key.
     """
-    return settings.load(path, PortalSettings, HINT)
+    return tomlfile.load(path, PortalSettings, HINT)

@@ -12,7 +12,8 @@ import click
 
 from appliance import progress
 from appliance.commandline import FAILED, stopped_by_sigterm
-from appliance.configuration import ConfigurationError, read_pin
+from appliance.configuration import read_pin
+from appliance.tomlfile import ConfigurationError
 
 # What works on a token is imported by the command: loading numpy and pkcs11 takes longer than most other commands do.
 # ruff: noqa: PLC0415

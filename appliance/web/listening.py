@@ -1,27 +1,24 @@
 """Where a web server listens: a Unix socket (mode 0660) behind a TLS proxy, or TCP with a certificate of its own.
 
-Plain HTTP over TCP is for this machine alone. A socket file that a crashed server left behind is removed, but only
-after a connection to it was refused; whatever else is there is never touched.
+Plain HTTP over TCP is for this machine alone.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import grp
 import ipaddress
 import os
 import socket
 import ssl
-import stat
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
-from appliance.configuration import LONGEST_SOCKET_PATH, ConfigurationError
+from appliance.configuration import LONGEST_SOCKET_PATH
+from appliance.socketfile import Occupied, SocketFile
+from appliance.tomlfile import ConfigurationError, Section
 from appliance.web.origin import Origin
-from appliance.web.settings import Section
 
 BACKLOG = 128
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
@@ -82,28 +79,32 @@ class Bound:
         """Bind it.
 
         Raises:
-            ConfigurationError: see the module, second paragraph; the system refuses; certificate and key do not fit.
+            ConfigurationError: something else is there; the system refuses; certificate and key do not fit.
         """
         self.tls = _tls(listen)
-        self._path = listen.socket
-        self._inode: int | None = None
+        self._file: SocketFile | None = None
         try:
-            self.socket = _bind_tcp(listen) if listen.socket is None else _bind_file(listen.socket, _group(listen))
-            self._inode = None if listen.socket is None else listen.socket.stat().st_ino
+            if listen.socket is None:
+                self.socket = _bind_tcp(listen)
+            else:
+                self._file = SocketFile(listen.socket, _group(listen), BACKLOG)
+                self.socket = self._file.socket
+        except Occupied as why:
+            hint = "stop that server first" if why.live else "choose another path"
+            raise ConfigurationError(f"[listen] socket {listen.socket}: {why}", hint) from None
         except OSError as error:
             raise ConfigurationError(f"[listen] {listen.place}: {error.strerror}", "is the address free?") from None
 
     @property
     def on_file(self) -> bool:
         """Whether it is a Unix socket."""
-        return self._path is not None
+        return self._file is not None
 
     def close(self) -> None:
         """Listen no more; take the file away, if it is still this socket's."""
         self.socket.close()
-        with contextlib.suppress(OSError):
-            if self._path is not None and self._path.lstat().st_ino == self._inode:
-                self._path.unlink()
+        if self._file is not None:
+            self._file.remove()
 
 
 def _tls(listen: Listen) -> ssl.SSLContext | None:
@@ -132,40 +133,6 @@ def _bind_tcp(listen: Listen) -> socket.socket:
         listener.close()
         raise
     return listener
-
-
-def _bind_file(path: Path, group: int | None) -> socket.socket:
-    _clear(path)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)  # nobody else can connect before group and mode are right
-    try:
-        listener.bind(str(path))
-        if group is not None:
-            os.chown(path, -1, group)
-        path.chmod(0o660)
-        listener.listen(BACKLOG)
-    except BaseException:
-        listener.close()
-        raise
-    finally:
-        os.umask(before)
-    return listener
-
-
-def _clear(path: Path) -> None:
-    """Remove a dead socket file; refuse anything else that is there."""
-    try:
-        mode = path.lstat().st_mode
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(mode):
-        raise ConfigurationError(f"[listen] socket {path}: a file that is no socket is there", "choose another path")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)
-        answer = probe.connect_ex(str(path))
-    if answer != errno.ECONNREFUSED:
-        raise ConfigurationError(f"[listen] socket {path}: somebody listens on it", "stop that server first")
-    path.unlink()
 
 
 def _group(listen: Listen) -> int | None:

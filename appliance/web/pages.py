@@ -14,10 +14,11 @@ from urllib.parse import quote
 from aiohttp import web
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
+from appliance.bilingual import Language
 from appliance.commandline import visible
 from appliance.web import wording
 from appliance.web.sessions import SESSION
-from appliance.web.wording import Language, Words
+from appliance.web.wording import Words
 
 _HERE = "appliance.web"
 

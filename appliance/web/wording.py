@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
-from importlib import resources
-from typing import Literal
 
-import msgspec
-
+from appliance import bilingual
+from appliance.bilingual import Filled, Language, Text
 from appliance.commandline import visible
 
-Language = Literal["ja", "en"]
 LANGUAGES: tuple[Language, ...] = ("ja", "en")
 COOKIE = "language"
 JAPAN = timezone(timedelta(hours=9))  # no summer time
@@ -26,41 +22,10 @@ _RANGE = re.compile(
 )
 
 
-class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One text in both languages; names in braces are filled in."""
-
-    ja: str
-    en: str
-
-    def of(self, language: Language) -> str:
-        """The text in one language."""
-        return self.ja if language == "ja" else self.en
-
-
 @cache
 def texts(package: str) -> Mapping[str, Text]:
     """Every text of a package's pages by its key, ``section.name``; its own before those of all pages."""
-    found: dict[str, Text] = {}
-    for one in dict.fromkeys((str(__package__), package)):
-        data = resources.files(one).joinpath("wording.toml").read_bytes()
-        sections = msgspec.toml.decode(data, type=dict[str, dict[str, Text]])
-        found |= {f"{section}.{name}": text for section, held in sections.items() for name, text in held.items()}
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """What is filled into a text. ``{days:day}`` is ``1 day`` or ``3 days``, ``{n:entry/entries}`` names both forms."""
-
-    shown: str
-    is_one: bool
-
-    def __format__(self, noun: str) -> str:
-        """With the noun in the right number, if there is one."""
-        if not noun:
-            return self.shown
-        one, _, many = noun.partition("/")
-        return f"{self.shown} {one if self.is_one else many or f'{one}s'}"
+    return {**bilingual.texts(str(__package__)), **bilingual.texts(package)}
 
 
 class Words:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import click
 
+from appliance.bilingual import Language
 from appliance.ledger import chain, files
 from appliance.ledger.errors import LedgerUnreadable
 from keyceremony import screen, workspace
@@ -16,7 +17,7 @@ from keyceremony.commands.options import PATH, Where, with_where
 from keyceremony.errors import UsageProblem
 from keyceremony.sheets import minutes, script
 from keyceremony.sheets.steps import Commands
-from keyceremony.sheets.wording import LANGUAGES, Language
+from keyceremony.sheets.wording import LANGUAGES
 from keyceremony.table import papers
 
 _language = click.option(

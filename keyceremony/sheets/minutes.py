@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from appliance.bilingual import Language
 from appliance.ledger import canonical, chain, quorum
 from appliance.ledger.annexes import Annex, Attempt
 from appliance.ledger.chain import Entry
@@ -20,7 +21,7 @@ from keyceremony.sheets.people import Body, Signatory
 from keyceremony.sheets.results import maker, results
 from keyceremony.sheets.script import running
 from keyceremony.sheets.steps import openssl_verify
-from keyceremony.sheets.wording import Language, Wording
+from keyceremony.sheets.wording import Wording
 from keyceremony.table.papers import Paper, person_in
 from keyceremony.words import groups, words_of
 

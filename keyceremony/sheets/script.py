@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from appliance.bilingual import Language
 from appliance.ledger.plan import Plan
 from appliance.ledger.state import LedgerState
 from keyceremony.act.desk import Name
@@ -15,7 +16,7 @@ from keyceremony.sheets.blocks import Block, Code, Field
 from keyceremony.sheets.page import Running, Sheet, render
 from keyceremony.sheets.people import Body, Signatory
 from keyceremony.sheets.steps import Commands, Phase
-from keyceremony.sheets.wording import Language, Wording
+from keyceremony.sheets.wording import Wording
 from keyceremony.table.papers import Paper
 from keyceremony.words import groups
 

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta, timezone
-from functools import cache
-from importlib import resources
-from typing import Literal
 
-import msgspec
-
+from appliance import bilingual
+from appliance.bilingual import Language, Text
 from appliance.ledger.text import parse_instant
 
-Language = Literal["ja", "en"]
 LANGUAGES: tuple[Language, ...] = ("ja", "en")
 _JAPAN = timezone(timedelta(hours=9))  # no summer time
 
 
-class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One text in both languages; names in braces are filled in."""
-
-    ja: str
-    en: str
-
-
-@cache
-def texts() -> dict[str, Text]:
+def texts() -> Mapping[str, Text]:
     """Every text by its key, ``section.name``."""
-    data = resources.files(__package__).joinpath("wording.toml").read_bytes()
-    sections = msgspec.toml.decode(data, type=dict[str, dict[str, Text]])
-    return {f"{section}.{name}": text for section, held in sections.items() for name, text in held.items()}
+    return bilingual.texts(str(__package__))
 
 
 class Wording:
@@ -43,8 +30,7 @@ class Wording:
         Raises:
             KeyError: no such text, or something to be filled in is missing.
         """
-        text = texts()[key]
-        return (text.ja if self.language == "ja" else text.en).format(**values)
+        return texts()[key].of(self.language).format(**values)
 
     def instant(self, text: str) -> str:
         """An instant of the ledger for people: UTC, in Japanese with the time in Japan."""

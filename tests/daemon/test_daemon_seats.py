@@ -6,12 +6,12 @@ import resource
 
 import pytest
 
-from appliance.configuration import ConfigurationError
 from appliance.daemon import seats
 from appliance.daemon.framing import LARGE_READ, SLACK, SMALL_READ, Framing, TooMuchFraming
 from appliance.daemon.limits import Pace
 from appliance.daemon.problems import Problem
 from appliance.daemon.seats import Party, Seats, most_connections
+from appliance.tomlfile import ConfigurationError
 
 ONE, OTHER, THIRD = ("hub", 1), ("hub", 2), ("portal", 1)
 

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from appliance import systemd
-from appliance.configuration import Configuration, ConfigurationError, load
+from appliance.configuration import Configuration, load
 from appliance.daemon import handed
 from appliance.daemon.heartbeat import Heartbeat
 from appliance.daemon.selftest import Trial
 from appliance.engine.envelope import Frame, Kind
 from appliance.systemd import HandoverRefused
+from appliance.tomlfile import ConfigurationError
 from tests.daemonkit import Daemon, codes, edit_config, stopped, wait_for
 from tests.servicekit import Activation, Manager
 from tests.world import World

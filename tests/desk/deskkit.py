@@ -19,6 +19,7 @@ from typing import Self
 from logkit import Log
 from reportkit import NOW, sample
 
+from appliance.bilingual import Language
 from appliance.desk import settings
 from appliance.desk.looking import Looking, View
 from appliance.desk.orderfolder import OrderFolder
@@ -29,7 +30,6 @@ from appliance.desk.standing import Standing
 from appliance.desk.words import DeskWords
 from appliance.oversight.copy import Copy
 from appliance.oversight.report.moments import Clock
-from appliance.oversight.report.words import Language
 from tests.daemonkit import wait_for
 
 CLOCK = Clock.named("Asia/Tokyo")

@@ -12,12 +12,12 @@ import pytest
 
 import appliance.desk
 from appliance.audit.records import Record
+from appliance.bilingual import Text
 from appliance.desk.pages.every import PAGES
 from appliance.desk.words import DeskWords
 from appliance.oversight import report
 from appliance.oversight.report.findings import Seconds
 from appliance.oversight.report.words import LANGUAGES
-from appliance.web.wording import Text
 
 ROOM = Path(appliance.desk.__file__).parent
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")

@@ -9,13 +9,14 @@ import pytest
 from numberkit import DEFAULT_KEYS, make_state
 
 from appliance import configuration
-from appliance.configuration import Configuration, ConfigurationError
+from appliance.configuration import Configuration
 from appliance.engine import tokens
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.keys import KeyRecord
 from appliance.ledger.state import CloneToken
 from appliance.ledger.states import KeyState
 from appliance.numbers.domains import Generation
+from appliance.tomlfile import ConfigurationError
 
 CLONES = {
     "01": CloneToken("plain", "01", 4, None),

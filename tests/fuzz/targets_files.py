@@ -12,7 +12,7 @@ import ledgerkit
 import msgspec
 from hypothesis import strategies as st
 
-from appliance import configuration
+from appliance import configuration, tomlfile
 from appliance.errors import KagimoriError
 from appliance.ledger import canonical, cms
 from appliance.ledger.text import render_instant
@@ -246,9 +246,7 @@ def _json(known: Callable[[], Sequence[bytes]]) -> Callable[[], st.SearchStrateg
 
 
 TARGETS = (
-    read_file(
-        "configuration", "kagimori.toml", _toml(_CONFIGURATION), configuration.load, configuration.ConfigurationError
-    ),
+    read_file("configuration", "kagimori.toml", _toml(_CONFIGURATION), configuration.load, tomlfile.ConfigurationError),
     read_file("set-up file", "setup.toml", _toml(_SETUP), _setup, KagimoriError),
     read_file("policy file", "policy.toml", _toml(_POLICY), policy_file.load, KagimoriError),
     read_file("roster file", "roster.toml", _toml(_ROSTER), _roster, KagimoriError),

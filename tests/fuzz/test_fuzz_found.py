@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import ledgerkit
@@ -9,7 +10,7 @@ import msgspec
 import pytest
 from cryptography import x509
 
-from appliance import configuration
+from appliance import configuration, tomlfile
 from appliance.bulk.errors import JobUnusable
 from appliance.bulk.folder import JobFolder
 from appliance.engine import frames
@@ -19,6 +20,8 @@ from appliance.hubkit import history, wire
 from appliance.hubkit.errors import ProtocolError
 from appliance.ledger import certificate
 from appliance.ledger.errors import CertificateInvalid
+from appliance.oversight.errors import KeyUnusable
+from appliance.oversight.witness import sealing
 from keyceremony.act.journal import Begin, Journal
 from keyceremony.errors import CardRefused, FileProblem, JournalDamaged, SetupRefused
 from keyceremony.people import cards
@@ -114,7 +117,7 @@ def test_a_journal_whose_times_are_none(tmp_path: Path, time: str) -> None:
 def test_toml_that_is_too_deep(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "file.toml"
     path.write_bytes(data)
-    with pytest.raises(configuration.ConfigurationError, match=r"file\.toml: not TOML"):
+    with pytest.raises(tomlfile.ConfigurationError, match=r"file\.toml: not TOML"):
         configuration.load(path)
     for load in (setup_file.load, policy_file.load, lambda path: new_roster.from_file(path, ledgerkit.make_roster())):
         with pytest.raises(SetupRefused, match=r"file\.toml: "):
@@ -140,3 +143,14 @@ def test_a_certificate_signed_with_something_unknown() -> None:
     strange = der.replace(bytes.fromhex("06082a8648ce3d040302"), bytes.fromhex("06082a8648ce3d04037f"))
     with pytest.raises(CertificateInvalid):
         certificate.require_self_signed(strange)
+
+
+# --- a private key of a wrong length came out as an internal error of the library ------------------------------------
+
+
+def test_a_private_key_that_is_too_short() -> None:
+    """RFC 8410, section 7: 32 bytes. The outer lengths are right, so that the key itself is reached."""
+    head = bytes.fromhex("302c020100300506032b65700420041e")
+    text = b"-----BEGIN PRIVATE KEY-----\n" + base64.b64encode(head + bytes(30)) + b"\n-----END PRIVATE KEY-----\n"
+    with pytest.raises(KeyUnusable, match="witness.key: no private key in PEM"):
+        sealing.unseal("witness.key", text, None)

@@ -22,10 +22,10 @@ from reportworld import BEGIN, DAYS, book, day_at, order, orders, second_order
 
 from appliance.audit import records
 from appliance.audit.records import Record
+from appliance.bilingual import Language
 from appliance.ledger import chain
 from appliance.oversight.report.make import Report, Wanted, make
 from appliance.oversight.report.moments import Clock, day_text
-from appliance.oversight.report.words import Language
 
 HOSTILE = "</svg><script>alert(1)</script>\u202e{{ 7*7 }}\x07\"'&"
 

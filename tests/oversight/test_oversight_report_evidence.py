@@ -19,9 +19,8 @@ from appliance.ledger import cms
 from appliance.ledger.errors import LedgerError, OrderUnsigned, WrongAnchor
 from appliance.oversight.copy import Copy
 from appliance.oversight.errors import FolderUnusable, PieceMissing, PieceWrong
-from appliance.oversight.report import evidence
+from appliance.oversight.report.checks import MOST_PLACES, Check
 from appliance.oversight.report.errors import PeriodEmpty, TimeZoneUnknown
-from appliance.oversight.report.evidence import Check
 from appliance.oversight.report.make import Report, Wanted, make
 from appliance.oversight.report.orders import HeldOrder, open_order
 from appliance.oversight.report.witnesses import freshness
@@ -302,4 +301,4 @@ def test_of_many_faults_the_first_few_places_are_told(log: Log, tmp_path: Path) 
         log.append(b"%d" % number)
     made = reported(log.write(tmp_path), log)
     assert checks(made)["unreadable"].amounts == {"count": 20}
-    assert len(checks(made)["unreadable"].places) == evidence.MOST_PLACES
+    assert len(checks(made)["unreadable"].places) == MOST_PLACES

@@ -14,6 +14,7 @@ from reportreading import read
 
 from appliance.audit import records
 from appliance.audit.records import Conversion, NotRecognised, decode
+from appliance.bilingual import Language
 from appliance.oversight import trust as trusts
 from appliance.oversight.authentic import AuthenticTree
 from appliance.oversight.copy import Copy
@@ -25,7 +26,7 @@ from appliance.oversight.report.marks import Recalled, recalled
 from appliance.oversight.report.moments import Clock
 from appliance.oversight.report.statistics import Statistics
 from appliance.oversight.report.tallies import Marked, Who
-from appliance.oversight.report.words import LANGUAGES, Language, Words
+from appliance.oversight.report.words import LANGUAGES, Words
 from appliance.tlog.tiles import ENTRIES, tile_of
 
 PORTAL = {**HUB, "role": "portal"}

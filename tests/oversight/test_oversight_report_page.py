@@ -12,12 +12,15 @@ from reportreading import Read, read
 from reportworld import book
 
 import appliance.oversight.report
+from appliance.bilingual import Language, texts
 from appliance.daemon.problems import KINDS, NUMBER_CODES
 from appliance.ledger.actions import Action
 from appliance.ledger.states import KeyState
 from appliance.oversight.report import page, sections_head
 from appliance.oversight.report.moments import Clock
-from appliance.oversight.report.words import LANGUAGES, Language, Words, texts
+from appliance.oversight.report.words import LANGUAGES, Words
+
+TEXTS = texts("appliance.oversight.report")
 
 ROOM = Path(appliance.oversight.report.__file__).parent
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
@@ -114,9 +117,9 @@ def _said(documents: list[bytes]) -> set[str]:
     return {text.decode("utf-8", "ignore") for one in documents for text in values.findall(one)}
 
 
-@pytest.mark.parametrize("key", texts())
+@pytest.mark.parametrize("key", TEXTS)
 def test_each_text_is_in_both_languages(key: str) -> None:
-    text = texts()[key]
+    text = TEXTS[key]
     names = [{name for _, name, _, _ in string.Formatter().parse(one) if name} for one in (text.ja, text.en)]
     assert names[0] == names[1]
     assert bool(text.ja) == bool(text.en)
@@ -129,8 +132,8 @@ def test_each_text_is_used() -> None:
     named = set(re.findall(r"[\"'(]([a-z]+\.[a-z0-9_-]+)[\"']", "\n".join(sources)))
     built = ("check.", "code.", "state.", "action.", "event.", "detail.", "unusual.", "usual.", "rule.", "rule_name.")
     built += ("column.", "weekday.", "time.", "fresh.", "service.", "did.")
-    assert [key for key in texts() if key not in named and not key.startswith(built)] == []
-    columns = {key for key in texts() if key.startswith("column.")}
+    assert [key for key in TEXTS if key not in named and not key.startswith(built)] == []
+    columns = {key for key in TEXTS if key.startswith("column.")}
     words = set(re.findall(r"\"([a-z_]+)\"", "\n".join(sources)))
     assert [key for key in columns if key not in named and key.removeprefix("column.") not in words] == []
 
@@ -143,7 +146,7 @@ def test_everything_that_a_log_or_ledger_can_name_has_its_words() -> None:
     wanted |= {f"action.{kind.__struct_config__.tag}" for kind in Action.__args__}  # type: ignore[attr-defined]
     wanted |= {f"{section}.{kind}" for section in ("unusual", "usual") for kind in found}
     wanted |= {f"{section}.{kind}" for section in ("rule", "rule_name") for kind in sections_head.RULES}
-    assert sorted(wanted - set(texts())) == []
+    assert sorted(wanted - set(TEXTS)) == []
     assert {"night", "gap", "order_overuse"} & found
 
 

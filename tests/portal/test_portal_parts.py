@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from appliance.bilingual import Text
 from appliance.hubkit.history import CosignedTree, History, PastConversion
 from appliance.portal import document, paging
 from appliance.portal.entries import Filter, record_number
@@ -21,7 +22,7 @@ from appliance.portal.marks import Mark, Marks, MarksUnusable
 from appliance.portal.naming import PACKAGE, Naming
 from appliance.portal.proof import Judged, Standing
 from appliance.web.pages import Stop
-from appliance.web.wording import LANGUAGES, Text, Words, texts
+from appliance.web.wording import LANGUAGES, Words, texts
 from tests.world import PROJECT
 
 SOURCES = [*(PROJECT / "appliance" / "portal").rglob("*.py"), *(PROJECT / "appliance" / "portal").rglob("*.j2")]

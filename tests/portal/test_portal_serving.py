@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from appliance.configuration import ConfigurationError
 from appliance.portal import settings
+from appliance.tomlfile import ConfigurationError
 from tests.daemonkit import wait_for
 from tests.portal.conftest import Stage
 from tests.portal.portalkit import PortalProcess

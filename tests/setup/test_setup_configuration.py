@@ -15,7 +15,6 @@ from softhsmkit import PROJECT
 from appliance.configuration import (
     CloneSection,
     Configuration,
-    ConfigurationError,
     EngineSection,
     MetricsSection,
     PinFileRefused,
@@ -23,6 +22,7 @@ from appliance.configuration import (
     load,
     read_pin,
 )
+from appliance.tomlfile import ConfigurationError
 
 ANCHOR = "9f" * 32
 WHOLE = f"""

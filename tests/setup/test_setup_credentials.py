@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.configuration import ConfigurationError, PinFileRefused, load, read_pin
+from appliance.configuration import PinFileRefused, load, read_pin
+from appliance.tomlfile import ConfigurationError
 from keyceremony.commands.options import Where
 from tests.world import PROJECT
 

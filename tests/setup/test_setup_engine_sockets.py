@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.configuration import ConfigurationError, load
+from appliance.configuration import load
+from appliance.tomlfile import ConfigurationError
 from tests.world import PROJECT
 
 EXAMPLE = (PROJECT / "docs" / "configuration.md").read_text("utf-8").split("```toml\n")[1].split("```")[0]

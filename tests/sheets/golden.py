@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from appliance.bilingual import Language
 from appliance.ledger import canonical
 from keyceremony.sheets import minutes, script
 from keyceremony.sheets.steps import Commands
-from keyceremony.sheets.wording import LANGUAGES, Language
+from keyceremony.sheets.wording import LANGUAGES
 from keyceremony.table.papers import Paper
 
 from . import fixedledger

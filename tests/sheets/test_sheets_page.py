@@ -6,8 +6,9 @@ import re
 
 import pytest
 
+from appliance.bilingual import Language
 from keyceremony.sheets.page import css_string
-from keyceremony.sheets.wording import LANGUAGES, Language
+from keyceremony.sheets.wording import LANGUAGES
 
 from . import fixedledger
 from .fixedledger import FixedLedger

@@ -10,10 +10,11 @@ from typing import get_args
 import pytest
 
 import keyceremony
+from appliance.bilingual import Language
 from appliance.ledger.actions import Action, action_name
 from appliance.ledger.roster import Role, ThresholdClass
 from appliance.ledger.states import KeyState
-from keyceremony.sheets.wording import LANGUAGES, Language, Wording, texts
+from keyceremony.sheets.wording import LANGUAGES, Wording, texts
 
 from . import fixedledger
 from .golden import minutes_of, script_of

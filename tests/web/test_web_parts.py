@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.configuration import ConfigurationError
-from appliance.web import settings, wording
+from appliance import tomlfile
+from appliance.tomlfile import ConfigurationError, Section
+from appliance.web import wording
 from appliance.web.listening import Bound, Listen
 from appliance.web.origin import Origin
-from appliance.web.settings import Section
 from appliance.web.wording import Words, chosen
 from tests.web.pagekit import free_port
 from tests.world import softhsm
@@ -244,20 +244,20 @@ def test_every_error_names_file_and_key(tmp_path: Path, text: str, message: str)
     path = tmp_path / "c.toml"
     path.write_text(text)
     with pytest.raises(ConfigurationError) as refusal:
-        settings.load(path, Outer, "see there")
+        tomlfile.load(path, Outer, "see there")
     assert refusal.value.message.startswith(f"{path}: {message}")
 
 
 def test_files_that_are_not_to_be_believed(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     with pytest.raises(ConfigurationError, match="No such file"):
-        settings.load(path, Outer, "")
+        tomlfile.load(path, Outer, "")
     path.write_text('[inner]\npath = "x"')
-    assert settings.load(path, Outer, "").inner.path == tmp_path / "x"
+    assert tomlfile.load(path, Outer, "").inner.path == tmp_path / "x"
     path.chmod(0o666)
     with pytest.raises(ConfigurationError, match="anybody may write to it"):
-        settings.load(path, Outer, "")
+        tomlfile.load(path, Outer, "")
     path.chmod(0o600)
     path.write_text("#" * 70_000)
     with pytest.raises(ConfigurationError, match="larger than 65536 bytes"):
-        settings.load(path, Outer, "")
+        tomlfile.load(path, Outer, "")

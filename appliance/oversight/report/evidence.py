@@ -8,8 +8,7 @@ on, and says so at its top: a damaged log is the one to be looked at.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
 from appliance.audit.records import Ceremony, LedgerLoaded, NotARecord, Pruned, Record, decode
 from appliance.ledger.chain import Entry
@@ -18,6 +17,8 @@ from appliance.oversight import trust as trusts
 from appliance.oversight.authentic import AuthenticTree, place_of
 from appliance.oversight.copy import Copy
 from appliance.oversight.errors import OversightError, PieceMissing
+from appliance.oversight.report import checks
+from appliance.oversight.report.checks import Check, Faults
 from appliance.oversight.report.marks import Recalled, recalled
 from appliance.oversight.report.statistics import Statistics
 from appliance.oversight.report.witnesses import Witnessed, witnessed
@@ -26,19 +27,7 @@ from appliance.tlog.checkpoint import Checkpoint
 from appliance.tlog.errors import TlogError
 from appliance.tlog.tiles import TILE_WIDTH, Tile, bundles_of, read_bundle
 
-Judgement = Literal["good", "bad", "open"]
 Progress = Callable[[int, int], None]
-MOST_PLACES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was checked; ``name`` has its words in ``wording.toml``. ``open``: there was nothing to check."""
-
-    name: str
-    judgement: Judgement
-    amounts: Mapping[str, int | str] = field(default_factory=dict)
-    places: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +80,8 @@ def read(copy: Copy, trust: Trust, statistics: Statistics, progress: Progress = 
         except ValueError as error:
             reading.unreadable.add(f"record {record.record}: {error}")
     held = witnessed(copy, trust, reading.tree, checkpoint)
-    checks = (_ledger(trust), signed, *reading.checks(), *_cosigned(held))
-    return Evidence(trust, checkpoint, checks, held, reading.pruned, recalled(reading.tree, statistics.marks))
+    every = (checks.ledger(trust), signed, *reading.checks(), checks.cosigned(held))
+    return Evidence(trust, checkpoint, every, held, reading.pruned, recalled(reading.tree, statistics.marks))
 
 
 def _checkpoint(copy: Copy, trust: Trust) -> tuple[Checkpoint, Check]:
@@ -102,39 +91,7 @@ def _checkpoint(copy: Copy, trust: Trust) -> tuple[Checkpoint, Check]:
         signed = trusts.verify(copy.checkpoint(), trust)
     except (TlogError, OversightError) as error:
         return head, Check("checkpoint", "bad", {"size": head.size, "key": ""}, (error.message,))
-    key = trust.keys(head.origin)[signed.key]
-    return signed.checkpoint, Check("checkpoint", "good", {"size": head.size, "key": str(key)})
-
-
-def _ledger(trust: Trust) -> Check:
-    state = trust.state
-    return Check("ledger", "good", {"entries": state.sequence, "anchor": state.anchor[:16]})
-
-
-def _cosigned(held: tuple[Witnessed, ...]) -> Iterator[Check]:
-    wanted, there = len(held), sum(one.time is not None for one in held)
-    wrong = tuple(f"{one.name}: {one.fault}" for one in held if one.fault)
-    judgement: Judgement = "bad" if wrong else "good" if wanted and there == wanted else "open"
-    yield Check("cosigned", judgement, {"there": there, "wanted": wanted}, wrong)
-
-
-@dataclass(slots=True)
-class _Faults:
-    """How often something was wrong, and the first few places."""
-
-    count: int = 0
-    places: list[str] = field(default_factory=list)
-
-    def add(self, place: str) -> None:
-        """One more."""
-        self.count += 1
-        if len(self.places) < MOST_PLACES:
-            self.places.append(place)
-
-    @property
-    def judgement(self) -> Judgement:
-        """Good if there is none."""
-        return "bad" if self.count else "good"
+    return signed.checkpoint, checks.checkpoint(trust, signed)
 
 
 class _Reading:
@@ -144,8 +101,8 @@ class _Reading:
         self.size = checkpoint.size
         self.pruned = 0
         self.tree: AuthenticTree | None = None
-        self.unreadable = _Faults()
-        self._unproven, self._strange = _Faults(), _Faults()
+        self.unreadable = Faults()
+        self._unproven, self._strange = Faults(), Faults()
         self._proven = 0
         self._may_miss = 0
         self._began = False

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from appliance.bilingual import Language
 from appliance.ledger.policy import discloses
 from appliance.ledger.state import LedgerState
 from appliance.oversight import trust as trusts
@@ -20,7 +21,7 @@ from appliance.oversight.report.moments import Clock, day_text
 from appliance.oversight.report.statistics import EVER, Statistics
 from appliance.oversight.report.subject import Subject
 from appliance.oversight.report.unusual import findings
-from appliance.oversight.report.words import Language, Words
+from appliance.oversight.report.words import Words
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from appliance.oversight.report import (
 )
 from appliance.oversight.report import usual as usuals
 from appliance.oversight.report.blocks import Cell, Section, Table
-from appliance.oversight.report.evidence import Check
+from appliance.oversight.report.checks import Check
 from appliance.oversight.report.findings import Amount, Share
 from appliance.oversight.report.sections_trust import last_record
 from appliance.oversight.report.subject import Subject

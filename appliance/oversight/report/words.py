@@ -2,50 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-from typing import Literal
-
-import msgspec
-
+from appliance import bilingual
+from appliance.bilingual import Filled, Language
 from appliance.commandline import visible
 from appliance.oversight.report.findings import Amount, Seconds, Share
 
-Language = Literal["en", "ja"]
 LANGUAGES: tuple[Language, ...] = ("en", "ja")
 _UNITS = (("days", 86_400), ("hours", 3_600), ("minutes", 60), ("seconds", 1))
 _THOUSANDS = {"en": ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")), "ja": ((1e12, "兆"), (1e8, "億"), (1e4, "万"))}
-
-
-class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One text in both languages; names in braces are filled in."""
-
-    ja: str
-    en: str
-
-
-@cache
-def texts() -> dict[str, Text]:
-    """Every text by its key, ``section.name``."""
-    data = resources.files(__package__).joinpath("wording.toml").read_bytes()
-    sections = msgspec.toml.decode(data, type=dict[str, dict[str, Text]])
-    return {f"{section}.{name}": text for section, held in sections.items() for name, text in held.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """What is filled into a text. ``{days:day}`` is ``1 day`` or ``3 days``, ``{n:entry/entries}`` names both forms."""
-
-    shown: str
-    is_one: bool
-
-    def __format__(self, noun: str) -> str:
-        """With the noun in the right number, if there is one."""
-        if not noun:
-            return self.shown
-        one, _, many = noun.partition("/")
-        return f"{self.shown} {one if self.is_one else many or f'{one}s'}"
 
 
 class Words:
@@ -53,6 +17,7 @@ class Words:
 
     def __init__(self, language: Language) -> None:
         self.language: Language = language
+        self._texts = bilingual.texts(str(__package__))
 
     def __call__(self, key: str, /, **amounts: Amount) -> str:
         """The text, filled in; it is plain text, not HTML. What was filled in shows whatever is hidden in it.
@@ -60,13 +25,12 @@ class Words:
         Raises:
             KeyError: no such text, or something to be filled in is missing.
         """
-        text = texts()[key]
-        chosen = text.ja if self.language == "ja" else text.en
-        return chosen.format(**{name: Filled(self.amount(value), value == 1) for name, value in amounts.items()})
+        filled = {name: Filled(self.amount(value), value == 1) for name, value in amounts.items()}
+        return self._texts[key].of(self.language).format(**filled)
 
     def known(self, key: str) -> str | None:
         """The text, if there is one of that key."""
-        return self(key) if key in texts() else None
+        return self(key) if key in self._texts else None
 
     def amount(self, value: Amount) -> str:
         """A value as people read it, by its kind."""

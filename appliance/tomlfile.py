@@ -1,6 +1,6 @@
-"""How the configuration of a web server is read: one strict TOML file, unknown keys refused, errors name file and key.
+"""How a configuration is read: one strict TOML file, unknown keys refused, errors name file and key.
 
-Relative paths are relative to the file, as in the appliance's own configuration.
+Relative paths are relative to the file, so that a configuration can be moved together with what it names.
 """
 
 from __future__ import annotations
@@ -8,15 +8,23 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
-from appliance.configuration import LARGEST_FILE, ConfigurationError
+from appliance.errors import KagimoriError
+
+LARGEST_FILE = 65_536
+
+
+class ConfigurationError(KagimoriError):
+    """The configuration cannot be used; the message names the file and the key."""
+
+    exit_code: ClassVar[int] = 3
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the file."""
+    """A table of the file, or the whole file."""
 
 
 S = TypeVar("S", bound=Section)
@@ -63,6 +71,6 @@ def _paths_below(base: Path) -> Any:
 
 
 def _in_toml_words(error: msgspec.ValidationError) -> str:
-    """``Expected `str` - at `$.listen.origin``` becomes ``[listen.origin] Expected `str```."""
+    """``Expected `int` - at `$.engine.processes``` becomes ``[engine.processes] Expected `int```."""
     text, separator, place = str(error).rpartition(" - at `$.")
     return f"[{place.rstrip('`')}] {text}" if separator else str(error)
