@@ -10,6 +10,7 @@ import hashlib
 import secrets
 
 from asn1crypto import algos, keys, pem
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import padding, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -59,7 +60,7 @@ def decrypt(text: bytes, passphrase: str) -> PrivateKey:
         raise SecretRefused("the PEM holds no ENCRYPTED PRIVATE KEY", "unencrypted keys are not taken; enroll anew")
     try:
         key = serialization.load_pem_private_key(text, passphrase.encode())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm, InternalError):  # the last one: a key of a wrong length
         raise SecretRefused("the passphrase is wrong, or the PEM is damaged", "nothing was signed; try again") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
         raise SecretRefused("the key is neither EC nor RSA", "enroll with a P-256 key")

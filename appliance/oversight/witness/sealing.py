@@ -10,7 +10,7 @@ import hashlib
 import secrets
 
 from asn1crypto import algos, keys, pem
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import padding, serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
@@ -48,7 +48,7 @@ def unseal(name: str, text: bytes, passphrase: str | None) -> PrivateKey:
     """
     try:
         key = serialization.load_pem_private_key(text, None if passphrase is None else passphrase.encode())
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except (ValueError, TypeError, UnsupportedAlgorithm, InternalError):  # the last one: a key of a wrong length
         if passphrase is None:
             raise KeyUnusable(f"{name}: no private key in PEM", "restore it from your own copy") from None
         raise SecretRefused(
