@@ -1,18 +1,21 @@
-"""How both command lines end: with a documented exit code; of an error, one clear line and a hint, never a traceback.
+"""How command lines begin and end: only what is called is loaded; of an error, one clear line, a hint, an exit code.
 
-A traceback might show a PIN or somebody's number, so of a defect only its kind and place are told. What is
-printed comes from files and tokens that others wrote: nothing in it may turn round or hide other text.
+There is never a traceback: it might show a PIN or somebody's number, so of a defect only its kind and place are told.
+What is printed comes from files and tokens that others wrote: nothing in it may turn round or hide other text.
 """
 
 from __future__ import annotations
 
+import importlib
 import io
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
+from typing import Any, NamedTuple
 
 import click
 
@@ -20,6 +23,61 @@ from appliance.errors import KagimoriError
 
 FAILED = 1
 DEFECT = 70
+
+
+role_socket = click.option(
+    "--socket",
+    "socket_path",
+    type=click.Path(path_type=Path),
+    required=True,
+    envvar="KAGIMORI_SOCKET",
+    help="The socket of your role (or set KAGIMORI_SOCKET).",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the daemon's answer as JSON.")
+
+
+class At(NamedTuple):
+    """Where a command is, ``module:name``, and in one line what it does."""
+
+    place: str
+    text: str
+
+
+class Commands(click.Group):
+    """A group that loads a command when it is called, and lists all of them without loading any.
+
+    A command line has dozens; together they need a web server's parts, a token's and a report's, which takes a second.
+
+    Args:
+        table: the commands by name, in the order in which help lists them.
+        given: as `click.Group`.
+    """
+
+    def __init__(self, *, table: Mapping[str, At], **given: Any) -> None:
+        super().__init__(**given)
+        self._table = table
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names, in the table's order."""
+        return list(self._table)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """One of them, loaded; None if there is none of that name."""
+        if cmd_name not in self._table:
+            return None
+        if cmd_name not in self.commands:
+            module, _, name = self._table[cmd_name].place.partition(":")
+            self.commands[cmd_name] = self.loaded(getattr(importlib.import_module(module), name))
+        return self.commands[cmd_name]
+
+    def loaded(self, command: click.Command) -> click.Command:
+        """What is done to a command before it is used the first time; here nothing."""
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list, out of the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, at.text) for name, at in self._table.items()])
 
 
 def run(

@@ -61,9 +61,11 @@ def _unknown(words: list[str]) -> list[str]:
     command: click.Command = COMMANDS[Path(words[0]).name]
     rest = words[1:]
     while isinstance(command, click.Group) and rest:
-        if rest[0] not in command.commands:
+        below = command.get_command(click.Context(command), rest[0])
+        if below is None:
             return [] if rest[0] == "--help" else [rest[0]]
-        command = command.commands[rest.pop(0)]
+        command = below
+        rest.pop(0)
     known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
     return [word for word in rest if word.startswith("--") and word.split("=")[0] not in known]
 
