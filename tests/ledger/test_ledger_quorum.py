@@ -22,7 +22,7 @@ from ledgerkit import (
 from appliance.ledger import chain, cms, quorum
 from appliance.ledger.actions import Activate, Destroy, Generate, Suspend
 from appliance.ledger.cms import Signature
-from appliance.ledger.errors import ApprovalUntimely, ApprovedTwice, LedgerError, QuorumShort, StrangeSigner
+from appliance.ledger.errors import ApprovalUntimely, ApprovedTwice, LedgerError, NotCanonical, QuorumShort, StrangeSigner
 from appliance.ledger.roster import Roster, Threshold
 
 KEYS = Generate(generation="spin.2", parent=None)
@@ -113,7 +113,9 @@ def test_the_same_person_twice(book: Book) -> None:
 def test_the_very_same_signature_twice(book: Book) -> None:
     one = cms.sign(b"{}", signer("ito"), NOW + MINUTE)
     with pytest.raises(ApprovedTwice, match="ito approved twice"):
-        quorum.tally(make_plan([KEYS], state=book.state), cms.verify(cms.merge([one, one])).signers, make_roster())
+        quorum.tally(make_plan([KEYS], state=book.state), [*cms.verify(one).signers] * 2, make_roster())
+    with pytest.raises(NotCanonical, match="the file holds the same signature twice"):
+        cms.merge([one, one])
 
 
 def test_one_key_under_two_names_does_not_count_twice_even_in_a_bad_roster(book: Book) -> None:
