@@ -3,7 +3,8 @@
 Requests for one number each come at a given pace, at random moments (Poisson), over 32 connections: callers who do
 not wait for one another. A latency counts from the moment when the request was due if no connection was free then, so
 that a slow answer does not hide what it held up; else from when it was sent. The stream alone, requests alone, and
-both at once are measured in turns; load generator, stream client, daemon and engine share the machine's cores.
+both at once are measured in turns; load generator, stream client, daemon and engine share the machine's cores. In the
+same turns a bare relay (`tests.bench.relay`) gets requests at the same pace, alone and beside the stream: the limit.
 
 By itself: ``python -m tests.bench.lanes`` prints the figures.
 """
@@ -23,11 +24,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.bench import load
 from tests.bench.load import Load
 from tests.bench.processes import daemon
+from tests.bench.relay import REQUEST, TEXT, relay
 from tests.bench.subject import Subject, subject
 from tests.world import World, build_world
 
@@ -86,6 +88,14 @@ def paced(
     return Load(seconds, sorted(latencies))
 
 
+class _Turn(NamedTuple):
+    """One round: lines a second of the stream alone and beside requests; the loads of requests and relay by name."""
+
+    whole: float
+    kept: float
+    loads: dict[str, Load]
+
+
 class _Stream:
     """One bulk stream, file to file, by the hub kit's own client in a process of its own."""
 
@@ -109,6 +119,13 @@ class _Stream:
             if any(answers.read(len(self._ours.e_text)) != self._ours.e_text for _ in range(self._copies)):
                 raise SystemExit("bench: the stream answered a wrong number")
         return float(said["lines"] / said["seconds"])
+
+    def beside(self, path: Path, asked: Sequence[tuple[bytes, bytes]], pace: float) -> tuple[float, Load]:
+        """The stream, with requests at a pace for as long as it runs: its lines a second, and theirs."""
+        process = self.start()
+        time.sleep(WARM_SECONDS)
+        seen = paced(path, asked, CLIENTS, pace, lambda: process.poll() is None)
+        return self.finish(process), seen
 
     def remove(self) -> None:
         self._source.unlink()
@@ -144,38 +161,41 @@ def measure_lanes(
     Returns:
         ``clients``, ``stream_per_second`` (alone), and ``paces``: for each pace ``requests_per_second`` (asked for),
         ``alone_p50_ms`` …, ``beside_p99_ms``, ``beside_served_per_second``, ``stream_beside_per_second``,
-        ``stream_kept`` (its share of its own speed alone, median of the rounds' ratios).
+        ``stream_kept`` (its share of its own speed alone, median of the rounds' ratios); ``relay_alone_p50_ms`` …,
+        ``relay_beside_p99_ms`` of the bare relay.
     """
     asked = [
         (load.request_bytes("sspin.B", "sspin.E", PURPOSE, b.decode()), e)
         for b, e in zip(ours.b_text.split()[:2000], ours.e_text.split()[:2000], strict=True)
     ]
     stream, alone_all, rows = _Stream(world, ours, lines), [], []
-    for pace in paces:
-        seen: list[tuple[float, float, Load, Load]] = []
-        for _ in range(rounds):
-            whole = stream.finish(stream.start())
-            alone = paced(world.hub_socket, asked, CLIENTS, pace, _for(seconds))
-            process = stream.start()
-            time.sleep(WARM_SECONDS)
-            beside = paced(world.hub_socket, asked, CLIENTS, pace, lambda process=process: process.poll() is None)
-            seen.append((whole, stream.finish(process), alone, beside))
-            tick()
-        alone_all += [whole for whole, *_ in seen]
-        rows.append(_row(pace, seen))
+    with relay(world.folder) as bare:
+        for pace in paces:
+            seen: list[_Turn] = []
+            for _ in range(rounds):
+                whole = stream.finish(stream.start())
+                alone = paced(world.hub_socket, asked, CLIENTS, pace, _for(seconds))
+                kept, beside = stream.beside(world.hub_socket, asked, pace)
+                relay_alone = paced(bare, [(REQUEST, TEXT)], CLIENTS, pace, _for(seconds))
+                _, relay_beside = stream.beside(bare, [(REQUEST, TEXT)], pace)
+                loads = {"alone": alone, "beside": beside, "relay_alone": relay_alone, "relay_beside": relay_beside}
+                seen.append(_Turn(whole, kept, loads))
+                tick()
+            alone_all += [turn.whole for turn in seen]
+            rows.append(_row(pace, seen))
     stream.remove()
     return {"clients": CLIENTS, "stream_per_second": statistics.median(alone_all), "paces": rows}
 
 
-def _row(pace: int, seen: Sequence[tuple[float, float, Load, Load]]) -> Figures:
+def _row(pace: int, seen: Sequence[_Turn]) -> Figures:
     row: Figures = {"requests_per_second": pace}
-    for name, at in (("alone", 2), ("beside", 3)):
-        loads: list[Load] = [one[at] for one in seen]  # type: ignore[misc]
+    for name in seen[0].loads:
+        loads = [turn.loads[name] for turn in seen]
         for percent in (50, 99):
             row[f"{name}_p{percent}_ms"] = 1e3 * statistics.median(run.percentile(percent) for run in loads)
         row[f"{name}_served_per_second"] = statistics.median(run.per_second for run in loads)
-    row["stream_beside_per_second"] = statistics.median(beside for _, beside, *_ in seen)
-    row["stream_kept"] = statistics.median(beside / whole for whole, beside, *_ in seen)
+    row["stream_beside_per_second"] = statistics.median(turn.kept for turn in seen)
+    row["stream_kept"] = statistics.median(turn.kept / turn.whole for turn in seen)
     return row
 
 

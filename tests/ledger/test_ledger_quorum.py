@@ -22,7 +22,14 @@ from ledgerkit import (
 from appliance.ledger import chain, cms, quorum
 from appliance.ledger.actions import Activate, Destroy, Generate, Suspend
 from appliance.ledger.cms import Signature
-from appliance.ledger.errors import ApprovalUntimely, ApprovedTwice, LedgerError, NotCanonical, QuorumShort, StrangeSigner
+from appliance.ledger.errors import (
+    ApprovalUntimely,
+    ApprovedTwice,
+    LedgerError,
+    NotCanonical,
+    QuorumShort,
+    StrangeSigner,
+)
 from appliance.ledger.roster import Roster, Threshold
 
 KEYS = Generate(generation="spin.2", parent=None)
