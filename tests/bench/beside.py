@@ -1,6 +1,7 @@
 """Two lanes: how quick interactive requests are beside a bulk stream, and how much of its speed the stream keeps.
 
-What is held against them is a bare relay (`tests.bench.relay`) beside the same stream: no daemon can be quicker.
+What is held against them is a bare relay (`tests.bench.relay`) beside the same stream: while
+requests are too few to queue, no daemon can be quicker.
 """
 
 from __future__ import annotations

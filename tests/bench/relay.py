@@ -2,7 +2,8 @@
 
 A front takes requests from Unix sockets and hands each to a back process, which echoes it; the front makes 300 bytes
 durable and answers. That is the least that a daemon does which keeps keys in a process of its own and records before
-it answers, so no daemon's latencies can be below these, alone or beside other work.
+it answers, so no daemon's latencies can be below these, alone or beside other work, while requests are so few that
+they do not queue: each has a sync of its own here, where a daemon makes a group durable at once.
 
 It is started as ``python -m tests.bench.relay SOCKET FILE`` and ends with its standard input.
 """
