@@ -192,7 +192,7 @@ def stream_path(source: str, target: str, purpose: str, reference: str = "a-test
     return f"/v1/convert?source={source}&target={target}&purpose={purpose}&reference={reference}"
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 30.0) -> None:
     """Until the condition holds; fails when it does not in time."""
     end = time.monotonic() + seconds
     while not condition():

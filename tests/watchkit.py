@@ -126,7 +126,7 @@ def log_file(daemon: Daemon, path: str, role: str = "oversight") -> bytes:
     return reply.body
 
 
-def signed_checkpoint(daemon: Daemon, least: int = 1, seconds: float = 10.0) -> tuple[Checkpoint, bytes]:
+def signed_checkpoint(daemon: Daemon, least: int = 1, seconds: float = 30.0) -> tuple[Checkpoint, bytes]:
     """A checkpoint of at least so many records, its signature verified against the ledger."""
     end = time.monotonic() + seconds
     while True:
