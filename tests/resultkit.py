@@ -7,7 +7,7 @@ import hashlib
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from signerkit import LABELS, MINUTE, NOW, SERIAL, backup_signer, signer, token_signer, transport_key
 
-from appliance.ledger import clones, servicekeys
+from appliance.ledger import clones, publickey, services
 from appliance.ledger.actions import (
     Action,
     AddDomain,
@@ -133,7 +133,7 @@ def results_for(state: LedgerState | None, plan: Plan) -> tuple[ActionResult, ..
 
 def _result(walk: StateBook, action: Action) -> ActionResult:
     match action:
-        case Generate() if Generation.parse(action.generation).domain == servicekeys.LOG:
+        case Generate() if Generation.parse(action.generation).domain == services.LOG:
             made: ActionResult = _generated_pair(walk, action)
         case Generate():
             made = _generated(walk, action)
@@ -181,7 +181,7 @@ def log_key(generation: str) -> Ed25519PrivateKey:
 
 def log_public_key(generation: str) -> bytes:
     """Its public half, SubjectPublicKeyInfo (DER)."""
-    return servicekeys.info_of(log_key(generation).public_key().public_bytes_raw())
+    return publickey.info_of(log_key(generation).public_key().public_bytes_raw())
 
 
 def _generated_pair(walk: StateBook, action: Generate) -> GeneratedPair:

@@ -16,7 +16,7 @@ from appliance.daemon import log
 from appliance.daemon.lanes import CheckpointRefused, Lanes
 from appliance.daemon.problems import Problem
 from appliance.errors import KagimoriError
-from appliance.ledger import servicekeys
+from appliance.ledger import publickey, servicekeys
 from appliance.ledger.state import LedgerState
 from appliance.tlog import checkpoint as checkpoints
 from appliance.tlog import note as notes
@@ -119,7 +119,7 @@ class Checkpointer:
         record = servicekeys.current_log(self._state(), self._log_name)
         if record is None:
             raise Problem("token_unavailable", "The ledger has no active log key.")
-        return checkpoints.key(self._origin, servicekeys.raw_of(record.public_key))
+        return checkpoints.key(self._origin, publickey.raw_of(record.public_key))
 
     async def last(self, seconds: float) -> None:
         """The checkpoint that covers the stop, if an engine still can."""

@@ -9,7 +9,8 @@ from typing import ClassVar
 from appliance.engine.tokens import Seat
 from appliance.errors import KagimoriError
 from appliance.ledger.fold import LedgerState
-from appliance.ledger.servicekeys import LOG, TAG, current_log, current_tag
+from appliance.ledger.servicekeys import current_log, current_tag
+from appliance.ledger.services import LOG, TAG
 from appliance.ledger.states import READABLE, KeyState
 from appliance.numbers.aes import EncryptBlocks
 from appliance.numbers.domains import Generation

@@ -15,7 +15,7 @@ from appliance.ledger import canonical
 from appliance.ledger.actions import CensusCitation, Count
 from appliance.ledger.errors import CensusRefused, MalformedCensus
 from appliance.ledger.plan import Digest, Instant
-from appliance.ledger.servicekeys import is_reserved
+from appliance.ledger.services import is_reserved
 from appliance.ledger.state import LedgerState
 from appliance.ledger.text import parse_instant, require_line
 from appliance.numbers.domains import DomainError, Generation

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from appliance.ledger.actions import CloneAction, EnrollClone, RemoveClone, UpdateClone, action_name
 from appliance.ledger.errors import IllegalAction
 from appliance.ledger.keys import Effect, KeyRecord
-from appliance.ledger.servicekeys import LOG, MAIN_LOG
+from appliance.ledger.services import LOG, MAIN_LOG
 from appliance.ledger.state import CloneToken
 from appliance.ledger.states import GONE, KeyState
 from appliance.numbers.domains import Generation

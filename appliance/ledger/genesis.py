@@ -9,7 +9,7 @@ from appliance.ledger import policy as policies
 from appliance.ledger import roster as rosters
 from appliance.ledger.actions import DomainSpec, Found
 from appliance.ledger.errors import DomainsInvalid, Malformed, MalformedPlan
-from appliance.ledger.servicekeys import SERVICE, is_reserved
+from appliance.ledger.services import SERVICE, is_reserved
 from appliance.ledger.text import require_line
 from appliance.numbers.domains import Domain, DomainError, DomainTree
 from appliance.numbers.formats import Format, FormatError

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from appliance.ledger.actions import Activate, Destroy, Generate, KeyAction, Retire, action_name
 from appliance.ledger.errors import IllegalAction
-from appliance.ledger.servicekeys import LOG, SERVICE
+from appliance.ledger.services import LOG, SERVICE
 from appliance.ledger.states import GONE, IllegalTransition, KeyState, next_state
 from appliance.numbers.domains import DomainTree, Generation
 

@@ -24,7 +24,7 @@ from appliance.ledger.actions import (
     action_name,
 )
 from appliance.ledger.errors import MalformedPlan
-from appliance.ledger.servicekeys import is_reserved
+from appliance.ledger.services import is_reserved
 from appliance.ledger.text import parse_instant, require_line
 from appliance.numbers.domains import DomainError, Generation
 

@@ -13,7 +13,7 @@ import msgspec
 from appliance.ledger import witnesses
 from appliance.ledger.errors import PolicyInvalid
 from appliance.ledger.roster import MAXIMUM_PEOPLE, Roster, head_count
-from appliance.ledger.servicekeys import SERVICE
+from appliance.ledger.services import SERVICE
 from appliance.numbers.domains import DomainTree
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,31}\Z")]

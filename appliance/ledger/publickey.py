@@ -12,9 +12,34 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from appliance.ledger.certificate import allowed_key
 from appliance.ledger.errors import CertificateInvalid
-from appliance.ledger.servicekeys import raw_of
 
 SHORTEST_TRANSPORT_KEY = 3072  # bits; SP 800-57 part 1, table 2: 128 bits of security
+
+# SubjectPublicKeyInfo of an Ed25519 key: id-Ed25519 without parameters, then a BIT STRING (RFC 8410, section 4).
+_INFO_HEAD = bytes.fromhex("302a300506032b6570032100")
+PUBLIC_BYTES = 32
+
+
+def info_of(raw: bytes) -> bytes:
+    """SubjectPublicKeyInfo (DER) of a raw Ed25519 public key.
+
+    Raises:
+        ValueError: not 32 bytes.
+    """
+    if len(raw) != PUBLIC_BYTES:
+        raise ValueError(f"an Ed25519 public key has {PUBLIC_BYTES} bytes, not {len(raw)}")
+    return _INFO_HEAD + raw
+
+
+def raw_of(info: bytes) -> bytes:
+    """The 32 bytes of an Ed25519 public key (RFC 8032, section 5.1.5) in a SubjectPublicKeyInfo.
+
+    Raises:
+        ValueError: it is of another kind, or not the one encoding.
+    """
+    if len(info) != len(_INFO_HEAD) + PUBLIC_BYTES or not info.startswith(_INFO_HEAD):
+        raise ValueError("not the SubjectPublicKeyInfo of an Ed25519 key (RFC 8410)")
+    return info[len(_INFO_HEAD) :]
 
 
 def encode_transport_key(info: bytes) -> str:

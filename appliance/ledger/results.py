@@ -51,7 +51,7 @@ from appliance.ledger.outcome import (
 from appliance.ledger.publickey import decode_transport_key
 from appliance.ledger.resultrules import check_copies, log_key, mismatch, require_random, same
 from appliance.ledger.roster import decode_certificate
-from appliance.ledger.servicekeys import LOG
+from appliance.ledger.services import LOG
 from appliance.numbers.domains import Generation
 
 

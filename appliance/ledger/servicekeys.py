@@ -1,8 +1,7 @@
-"""Keys that convert nothing: ``log`` signs the log's checkpoints, ``tag`` makes subject tags; which of them are in use.
+"""Which of the keys that convert nothing are in use: the log's, which sign checkpoints, and those of subject tags.
 
-They are handled like the keys of a domain, generation by generation, but are no domains of the tree: no number is
-written under them, nothing stands on them, and no pair of the policy can name them. A log key is never copied: who
-had a copy could sign another history. What it signed stays verifiable by its public key, which is ledger content.
+A log key is never copied: who had a copy could sign another history. What it signed stays verifiable by its public
+key, which is ledger content.
 
 Every appliance keeps a log of its own, by a name of its own. That of the appliance that the ledger was founded on is
 signed by the generations of ``log``; that of an appliance on a clone by the key that was made on the clone.
@@ -10,52 +9,12 @@ signed by the generations of ``log``; that of an appliance on a clone by the key
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from appliance.ledger.keys import KeyRecord
+from appliance.ledger.publickey import raw_of
+from appliance.ledger.services import LOG, MAIN_LOG, TAG
+from appliance.ledger.state import LedgerState
 from appliance.ledger.states import READABLE
 from appliance.numbers.domains import Generation
-
-if TYPE_CHECKING:  # these name the keys as well
-    from appliance.ledger.keys import KeyRecord
-    from appliance.ledger.state import LedgerState
-
-LOG = "log"
-TAG = "tag"
-SERVICE = (LOG, TAG)
-MAIN_LOG = "main"
-"""The name of a log, when nothing else is said ([audit] name); no clone's log can be called so."""
-TITLES = {LOG: "監査記録への署名 (signs the audit log)", TAG: "対象者タグ (subject tags in the audit log)"}
-
-# SubjectPublicKeyInfo of an Ed25519 key: id-Ed25519 without parameters, then a BIT STRING (RFC 8410, section 4).
-_INFO_HEAD = bytes.fromhex("302a300506032b6570032100")
-PUBLIC_BYTES = 32
-
-
-def is_reserved(domain: str) -> bool:
-    """Whether a domain of the tree must not be called so: ``log``, ``tag``, and sectors of theirs."""
-    return domain.partition(".")[0] in SERVICE
-
-
-def info_of(raw: bytes) -> bytes:
-    """SubjectPublicKeyInfo (DER) of a raw Ed25519 public key.
-
-    Raises:
-        ValueError: not 32 bytes.
-    """
-    if len(raw) != PUBLIC_BYTES:
-        raise ValueError(f"an Ed25519 public key has {PUBLIC_BYTES} bytes, not {len(raw)}")
-    return _INFO_HEAD + raw
-
-
-def raw_of(info: bytes) -> bytes:
-    """The 32 bytes of an Ed25519 public key (RFC 8032, section 5.1.5) in a SubjectPublicKeyInfo.
-
-    Raises:
-        ValueError: it is of another kind, or not the one encoding.
-    """
-    if len(info) != len(_INFO_HEAD) + PUBLIC_BYTES or not info.startswith(_INFO_HEAD):
-        raise ValueError("not the SubjectPublicKeyInfo of an Ed25519 key (RFC 8410)")
-    return info[len(_INFO_HEAD) :]
 
 
 def current_log(state: LedgerState, name: str = MAIN_LOG) -> KeyRecord | None:

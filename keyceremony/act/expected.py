@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from appliance.ledger import attributes as rules
 from appliance.ledger import clones
 from appliance.ledger.keys import KeyRecord
-from appliance.ledger.servicekeys import LOG, log_on
+from appliance.ledger.servicekeys import log_on
+from appliance.ledger.services import LOG
 from appliance.ledger.state import BackupToken, CloneToken, LedgerState
 from appliance.ledger.states import GONE
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 
-from appliance.ledger.servicekeys import TAG
+from appliance.ledger.services import TAG
 from appliance.numbers.aes import EncryptBlocks
 from appliance.numbers.domains import Domain, DomainTree
 from appliance.numbers.ff1 import FF1

@@ -11,7 +11,7 @@ from appliance.ledger import clones
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.keys import KeyRecord
 from appliance.ledger.roster import decode_certificate
-from appliance.ledger.servicekeys import LOG, SERVICE, TAG
+from appliance.ledger.services import LOG, SERVICE, TAG
 from appliance.ledger.states import GONE, KeyState
 from appliance.ledger.text import parse_instant
 

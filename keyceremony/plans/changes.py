@@ -19,7 +19,7 @@ from appliance.ledger.actions import (
 )
 from appliance.ledger.book import Book
 from appliance.ledger.keys import KeyRecord
-from appliance.ledger.servicekeys import LOG
+from appliance.ledger.services import LOG
 from appliance.ledger.state import LedgerState
 from appliance.numbers.domains import DomainError, Generation
 from appliance.numbers.formats import BASE36, DECIMAL

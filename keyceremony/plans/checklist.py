@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from appliance.ledger.servicekeys import LOG, TAG
+from appliance.ledger.services import LOG, TAG
 
 
 class Stage(IntEnum):

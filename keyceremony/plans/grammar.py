@@ -10,7 +10,7 @@ from collections.abc import Container, Sequence
 from appliance.ledger.actions import Activate, Destroy, Generate, KeyAction, Ratify, Restrict, Resume, Retire, Suspend
 from appliance.ledger.book import Book
 from appliance.ledger.keys import KeyBook
-from appliance.ledger.servicekeys import LOG, SERVICE
+from appliance.ledger.services import LOG, SERVICE
 from appliance.numbers.domains import DomainError, Generation
 from keyceremony.errors import DraftRefused
 from keyceremony.plans.holders import holder

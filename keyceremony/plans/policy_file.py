@@ -25,7 +25,7 @@ from appliance.ledger.policy import (
     Policy,
     RoleRule,
 )
-from appliance.ledger.servicekeys import SERVICE
+from appliance.ledger.services import SERVICE
 from keyceremony.errors import SetupRefused
 from keyceremony.workspace import read
 

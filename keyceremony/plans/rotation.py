@@ -16,7 +16,7 @@ from appliance.ledger.actions import Action, Activate, Destroy, Generate, Restri
 from appliance.ledger.book import Book
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.keys import KeyBook, KeyRecord
-from appliance.ledger.servicekeys import LOG, SERVICE, TAG
+from appliance.ledger.services import LOG, SERVICE, TAG
 from appliance.ledger.state import CloneToken
 from appliance.ledger.states import KeyState
 from appliance.numbers.domains import Generation

@@ -28,7 +28,7 @@ from appliance.ledger.book import Book
 from appliance.ledger.keys import Effect, KeyRecord
 from appliance.ledger.plan import Plan
 from appliance.ledger.policy import disclosing
-from appliance.ledger.servicekeys import LOG, SERVICE
+from appliance.ledger.services import LOG, SERVICE
 from appliance.ledger.state import LedgerState
 from appliance.numbers.domains import Generation
 from keyceremony.act.needs import others

@@ -26,7 +26,7 @@ from appliance.ledger.outcome import (
     StateChanged,
     TokenFacts,
 )
-from appliance.ledger.servicekeys import raw_of
+from appliance.ledger.publickey import raw_of
 from appliance.ledger.state import LedgerState
 from keyceremony.act.needs import others
 from keyceremony.sheets.attributes import AttributeSets

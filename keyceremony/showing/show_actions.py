@@ -29,7 +29,7 @@ from appliance.ledger.book import Book
 from appliance.ledger.fold import Effect, LedgerState
 from appliance.ledger.plan import Plan
 from appliance.ledger.policy import disclosing
-from appliance.ledger.servicekeys import SERVICE, TITLES
+from appliance.ledger.services import SERVICE, TITLES
 from appliance.numbers.domains import Generation
 from appliance.numbers.formats import BASE36, DECIMAL
 from keyceremony import screen

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from appliance.ledger.actions import Activate, Destroy, Generate, KeyAction, Restrict, Retire
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.keys import KeyRecord
-from appliance.ledger.servicekeys import LOG, SERVICE, TAG
+from appliance.ledger.services import LOG, SERVICE, TAG
 from appliance.numbers.domains import Generation
 from keyceremony.plans.holders import label_of
 from keyceremony.showing import show_service

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from appliance.ledger.actions import Generate, KeyAction, action_name
-from appliance.ledger.servicekeys import LOG, TAG
+from appliance.ledger.services import LOG, TAG
 from appliance.numbers.domains import Generation
 
 _WORDS: Mapping[tuple[str, str], str] = {

@@ -8,7 +8,7 @@ from appliance.ledger.actions import Drill, EnrollBackup, RemoveBackup, Restore,
 from appliance.ledger.book import Book
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.keys import KeyRecord
-from appliance.ledger.servicekeys import LOG
+from appliance.ledger.services import LOG
 from appliance.ledger.state import BackupToken
 from appliance.numbers.domains import Generation
 from keyceremony.plans.holders import label_of

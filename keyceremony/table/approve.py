@@ -11,7 +11,7 @@ from appliance.ledger.actions import ChangeRoster, Destroy, RemoveBackup, Remove
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.plan import Plan
 from appliance.ledger.roster import Person
-from appliance.ledger.servicekeys import LOG
+from appliance.ledger.services import LOG
 from appliance.numbers.domains import Generation
 from keyceremony import workspace
 from keyceremony.errors import AlreadyApproved, ApprovalRefused, KeyNotTheirs, SubjectWrong, WordsWrong

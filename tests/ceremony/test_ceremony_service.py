@@ -17,7 +17,7 @@ from ledgerkit import B1
 from livingkit import agreed, carry_out, strange
 from paperkit import Table
 
-from appliance.ledger import servicekeys
+from appliance.ledger import servicekeys, services
 from appliance.ledger.actions import (
     Action,
     Activate,
@@ -135,7 +135,7 @@ def test_destroying_one_names_the_tokens_it_goes_from(book: ledgerkit.Book) -> N
 # --- rotation -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", servicekeys.SERVICE)
+@pytest.mark.parametrize("name", services.SERVICE)
 def test_a_rotation_goes_through_the_same_four_plans(book: ledgerkit.Book, name: str) -> None:
     grown = book.fork()
     plans = []

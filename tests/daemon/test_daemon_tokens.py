@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from appliance.engine import logmark, pinguard
 from appliance.engine.envelope import Kind
 from appliance.engine.link import Link
-from appliance.ledger import chain, files, servicekeys
+from appliance.ledger import chain, files, publickey, servicekeys
 from appliance.ledger.policy import LogRules
 from appliance.oversight import trust as trusts
 from appliance.oversight.witness import keys as witnesskeys
@@ -212,7 +212,7 @@ def signed_by_main(world: CloneWorld, checkpoint: Checkpoint) -> bytes:
     words = [str(world.module), state.token_serial, record.key_id.hex(), record.public_key.hex(), checkpoint.text]
     command = [sys.executable, "-c", SIGN, *words]
     made = subprocess.run(command, env=world.env, input=world.pin.encode(), capture_output=True, check=True, timeout=60)
-    key = checkpoints.key(checkpoint.origin, servicekeys.raw_of(record.public_key))
+    key = checkpoints.key(checkpoint.origin, publickey.raw_of(record.public_key))
     return notes.render(checkpoints.sign(checkpoint, lambda _: made.stdout, key))
 
 
@@ -231,7 +231,7 @@ def test_an_appliance_on_a_clone_keeps_a_log_that_oversight_believes(world: Clon
         wait_for(lambda: status(daemon)["audit"]["signed"] >= least)
         signed = log_file(daemon, "checkpoint")
         (raw,) = servicekeys.log_keys(state, "branch").values()
-        assert raw == servicekeys.raw_of(state.clones[world.clones[1].serial].log_public_key)
+        assert raw == publickey.raw_of(state.clones[world.clones[1].serial].log_public_key)
         key = checkpoints.key(origin(world, "branch"), raw)
         checkpoint = checkpoints.verify(signed, [key], origin(world, "branch")).checkpoint
         watch = ("witness", "--keys", world.folder / "witness", "--state", world.folder, "--begin")

@@ -38,7 +38,7 @@ from ledgerkit import (
 )
 
 from appliance import configuration
-from appliance.ledger import chain, servicekeys
+from appliance.ledger import chain, publickey, servicekeys, services
 from appliance.ledger.actions import (
     Action,
     Activate,
@@ -186,7 +186,7 @@ def test_every_log_has_its_own_name(tokyo: Book) -> None:
 
 def test_a_log_is_called_as_in_a_configuration() -> None:
     assert msgspec.inspect.type_info(LogName) == msgspec.inspect.type_info(configuration.LogName)
-    assert configuration.AuditSection.__struct_defaults__[0] == servicekeys.MAIN_LOG
+    assert configuration.AuditSection.__struct_defaults__[0] == services.MAIN_LOG
 
 
 # --- what an outcome may tell -----------------------------------------------------------------------------------------
@@ -377,7 +377,7 @@ def test_a_restore_leaves_clones_as_they_are(tokyo: Book) -> None:
     state = applied(state, [restore(B1, lost=("log.1", "sspin.E.2"))])
     assert (state.token_serial, list(state.clones)) == (NEW_TOKEN, [C1, C2])
     assert on_clones(state)["spin.1"] == {C1, C2}
-    assert servicekeys.log_keys(state, "osaka") == {gen("log.1"): servicekeys.raw_of(OSAKA)}
+    assert servicekeys.log_keys(state, "osaka") == {gen("log.1"): publickey.raw_of(OSAKA)}
 
 
 def test_a_key_given_up_stays_on_clones_until_they_are_removed(tokyo: Book) -> None:
@@ -396,10 +396,10 @@ def test_a_key_given_up_stays_on_clones_until_they_are_removed(tokyo: Book) -> N
 
 def test_whose_key_signs_which_log(tokyo: Book) -> None:
     state = tokyo.state
-    main = {gen("log.1"): servicekeys.raw_of(log_public_key("log.1"))}
+    main = {gen("log.1"): publickey.raw_of(log_public_key("log.1"))}
     assert servicekeys.log_keys(state) == servicekeys.log_keys(state, "main") == main
     assert servicekeys.log_keys(state, "any-other") == main
-    assert servicekeys.log_keys(state, "osaka") == {gen("log.1"): servicekeys.raw_of(OSAKA)}
+    assert servicekeys.log_keys(state, "osaka") == {gen("log.1"): publickey.raw_of(OSAKA)}
     current = servicekeys.current_log(state, "osaka")
     assert current is not None and (current.public_key, current.key_id.hex()) == (OSAKA, key_id_of(f"log {C2}"))
     assert servicekeys.current_log(state) == state.keys[gen("log.1")]
@@ -420,15 +420,15 @@ def test_a_log_goes_on_with_another_clone_and_what_was_signed_stays_signed(tokyo
     for lost, state_of_it in ((True, KeyState.LOST), (False, KeyState.DESTROYED)):
         state = applied(tokyo.state, [RemoveClone(token_serial=C2, lost=lost)])
         assert servicekeys.current_log(state, "osaka") is None, "nobody signs it"
-        assert servicekeys.log_keys(state, "osaka") == {gen("log.1"): servicekeys.raw_of(OSAKA)}
+        assert servicekeys.log_keys(state, "osaka") == {gen("log.1"): publickey.raw_of(OSAKA)}
         assert servicekeys.log_records(state, "osaka")[gen("log.1")].state is state_of_it
         successor = EnrollClone(token_label="clone-3", token_serial=B3, source=B1, log_name="osaka")
         (told,) = results_for(state, make_plan([successor], state=state))
         told = msgspec.structs.replace(told, token=facts(B3, "clone-3"), log_key=clone_log_key(B3))  # type: ignore[arg-type]
         state = applied(state, [successor], [told])
         assert servicekeys.log_keys(state, "osaka") == {
-            gen("log.1"): servicekeys.raw_of(OSAKA),
-            gen("log.2"): servicekeys.raw_of(log_public_key(f"clone {B3}")),
+            gen("log.1"): publickey.raw_of(OSAKA),
+            gen("log.2"): publickey.raw_of(log_public_key(f"clone {B3}")),
         }
         current = servicekeys.current_log(state, "osaka")
         assert current is not None and (str(current.generation), current.activated) == ("log.2", 2)

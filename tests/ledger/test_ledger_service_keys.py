@@ -31,7 +31,7 @@ from ledgerkit import (
 from ledgerkit import make_plan as planned
 from ledgerkit import restore as restoring
 
-from appliance.ledger import attributes, chain, genesis, servicekeys
+from appliance.ledger import attributes, chain, genesis, publickey, servicekeys, services
 from appliance.ledger.actions import (
     Activate,
     AddDomain,
@@ -102,7 +102,7 @@ def test_a_log_key_s_public_key_is_an_ordinary_one(serving: Book) -> None:
     record = servicekeys.current_log(serving.state)
     assert record is not None
     assert isinstance(load_der_public_key(record.public_key), Ed25519PublicKey)
-    assert servicekeys.info_of(servicekeys.raw_of(record.public_key)) == record.public_key
+    assert publickey.info_of(publickey.raw_of(record.public_key)) == record.public_key
 
 
 def test_the_newest_tag_key_leads_and_the_unreadable_are_left_out(serving: Book) -> None:
@@ -331,7 +331,7 @@ def test_no_domain_can_be_called_so(book: Book, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["logs", "tags.A", "spin.Log"])
 def test_names_that_only_look_alike_are_free(name: str) -> None:
-    assert not servicekeys.is_reserved(name)
+    assert not services.is_reserved(name)
 
 
 @pytest.mark.parametrize("pair", [("resident", "tag"), ("tag", "resident"), ("log", "sspin.B"), ("tag", "tag")])
@@ -339,7 +339,7 @@ def test_no_role_can_be_given_them(serving: Book, pair: tuple[str, str]) -> None
     rule = RoleRule(pairs=(pair,), purposes=("x",), values_per_request=1, values_per_stream=0, values_per_minute=1)
     policy = make_policy()
     changed = ChangePolicy(policy=msgspec.structs.replace(policy, roles={**policy.roles, "x": rule}))
-    name = pair[0] if pair[0] in servicekeys.SERVICE else pair[1]
+    name = pair[0] if pair[0] in services.SERVICE else pair[1]
     assert f"policy: x: {name!r} is no domain of this ledger" in forbidden(PolicyInvalid, serving.state, changed)
 
 
@@ -364,10 +364,10 @@ def test_they_stand_on_nothing_and_nothing_stands_on_them(serving: Book, action:
 
 def test_raw_and_der_of_a_public_key() -> None:
     with pytest.raises(ValueError, match="has 32 bytes, not 31"):
-        servicekeys.info_of(bytes(31))
+        publickey.info_of(bytes(31))
     with pytest.raises(ValueError, match="not the SubjectPublicKeyInfo of an Ed25519 key"):
-        servicekeys.raw_of(x25519())
-    assert servicekeys.raw_of(other_key()) == other_key(PublicFormat.Raw)
+        publickey.raw_of(x25519())
+    assert publickey.raw_of(other_key()) == other_key(PublicFormat.Raw)
 
 
 def test_a_pair_is_told_under_a_name_of_its_own() -> None:

@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from appliance.ledger import chain, fold, servicekeys
+from appliance.ledger import chain, fold, servicekeys, services
 from appliance.ledger.actions import (
     Action,
     Activate,
@@ -131,9 +131,9 @@ def require_sound(state: LedgerState) -> None:
     ended = GONE | {KeyState.RETIRED}
     for generation, key in state.keys.items():
         assert key.generation == generation
-        assert (generation.domain in state.tree) != (generation.domain in servicekeys.SERVICE)
-        assert key.parent is None or generation.domain not in servicekeys.SERVICE
-        assert bool(key.public_key) == (generation.domain == servicekeys.LOG)
+        assert (generation.domain in state.tree) != (generation.domain in services.SERVICE)
+        assert key.parent is None or generation.domain not in services.SERVICE
+        assert bool(key.public_key) == (generation.domain == services.LOG)
         assert not key.public_key or not key.copies, "there is one signer"
         assert key.copies <= set(state.backups), "copies are on enrolled backup tokens"
         assert key.state not in GONE or not key.copies

@@ -71,10 +71,10 @@ from appliance.ledger.outcome import (
 )
 from appliance.ledger.plan import NO_PREVIOUS, Plan
 from appliance.ledger.policy import KeyRules, Policy, RoleRule
-from appliance.ledger.publickey import encode_log_key, log_check_value
+from appliance.ledger.publickey import encode_log_key, info_of, log_check_value
 from appliance.ledger.results import content_digest
 from appliance.ledger.roster import DEFAULT_THRESHOLDS, Person, Role, Roster, Threshold, encode_certificate
-from appliance.ledger.servicekeys import LOG, info_of
+from appliance.ledger.services import LOG
 from appliance.ledger.state import LedgerState
 from appliance.ledger.text import render_instant
 from appliance.numbers.domains import Generation, default_domains

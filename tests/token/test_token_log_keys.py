@@ -18,7 +18,7 @@ from pkcs11.exceptions import KeyUnextractable, MechanismInvalid, PKCS11Error
 from softhsmkit import PIN
 
 from appliance.ledger import attributes as rules
-from appliance.ledger import servicekeys
+from appliance.ledger import publickey
 from appliance.token import Token, logkeys, logtemplates, publickeys
 from appliance.token.errors import (
     AttributeMismatch,
@@ -51,7 +51,7 @@ def test_it_signs_and_anybody_can_verify(token: Token, public: bytes) -> None:
     assert isinstance(known, Ed25519PublicKey)
     known.verify(signature, MESSAGE)
     assert token.log_signer(ID, public).sign(MESSAGE) == signature, "Ed25519 draws no random numbers"
-    assert token.log_public_key(ID) == public == servicekeys.info_of(known.public_bytes_raw())
+    assert token.log_public_key(ID) == public == publickey.info_of(known.public_bytes_raw())
 
 
 def test_openssl_verifies_it(token: Token, public: bytes, softhsm: Any, tmp_path: Path) -> None:

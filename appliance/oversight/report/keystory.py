@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from appliance.ledger.chain import Entry
 from appliance.ledger.keys import KeyRecord
-from appliance.ledger.servicekeys import SERVICE
+from appliance.ledger.services import SERVICE
 from appliance.ledger.states import KeyState
 from appliance.numbers.domains import Generation
 

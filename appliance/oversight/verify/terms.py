@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from appliance.ledger.order import Order, validity
 from appliance.ledger.policy import RoleRule, needs_order
-from appliance.ledger.servicekeys import TAG
+from appliance.ledger.services import TAG
 from appliance.ledger.state import LedgerState
 from appliance.ledger.states import READABLE, WRITABLE, KeyState
 from appliance.ledger.text import render_instant

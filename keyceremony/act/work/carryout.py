@@ -28,7 +28,7 @@ from appliance.ledger.outcome import ActionResult, Founded, Recorded, StateChang
 from appliance.ledger.plan import Plan
 from appliance.ledger.results import content_digest
 from appliance.ledger.roster import encode_certificate
-from appliance.ledger.servicekeys import LOG
+from appliance.ledger.services import LOG
 from appliance.ledger.state import LedgerState
 from appliance.numbers.domains import DomainTree, Generation
 from keyceremony.act.work import clones, identity, keys, logkeys, recovery

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from appliance.ledger.actions import Action, Drill, EnrollBackup, EnrollClone, Found, Generate, Restore, UpdateClone
 from appliance.ledger.plan import Plan
-from appliance.ledger.servicekeys import LOG as LOG_DOMAIN
+from appliance.ledger.services import LOG as LOG_DOMAIN
 from appliance.ledger.state import LedgerState
 from appliance.numbers.domains import Generation
 from appliance.token.features import BACKUP, CONVERSION, IDENTITY, LOG, PRODUCTION, TRANSPORT, Feature
