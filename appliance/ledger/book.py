@@ -1,4 +1,4 @@
-"""A working copy of the whole state while a plan's actions are carried out on it, one by one.
+"""What a plan's actions do to the state, one by one, on a working copy of it.
 
 What an action needs and does is decided here and in `appliance.ledger.keys`, once for everybody: drafting and
 showing a plan, the checks before a token is touched, and the folding of the ledger.
@@ -6,8 +6,8 @@ showing a plan, the checks before a token is touched, and the folding of the led
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 
 from appliance.ledger import certificate as certificates
 from appliance.ledger import clones, genesis
@@ -30,49 +30,15 @@ from appliance.ledger.actions import (
     subject_of,
 )
 from appliance.ledger.errors import CertificateInvalid, IllegalAction
-from appliance.ledger.keys import PLANNED, Effect, KeyBook, KeyRecord, Made, Moment
+from appliance.ledger.keys import PLANNED, Effect, KeyRecord, Made
 from appliance.ledger.roster import Roster, decode_certificate
-from appliance.ledger.state import BackupToken, CloneToken, LedgerState
-from appliance.ledger.states import GONE
+from appliance.ledger.state import BackupToken, LedgerState
+from appliance.ledger.workingstate import PresentToken, WorkingState
 from appliance.numbers.domains import Generation
 
 
-@dataclass(frozen=True)
-class _Token:
-    label: str
-    serial: str
-
-    def __str__(self) -> str:
-        return f"{self.label}, serial {self.serial}"
-
-
-class Book:
-    """The state in the middle of a plan. Public attributes hold what has been reached."""
-
-    def __init__(self, state: LedgerState, moment: Moment | None = None) -> None:
-        self.state = state
-        self.moment = moment or Moment()
-        self.domains, self.roster, self.policy = state.domains, state.roster, state.policy
-        self.backups: dict[str, BackupToken] = dict(state.backups)
-        self.clones: dict[str, CloneToken] = dict(state.clones)
-        self.clone_logs = dict(state.clone_logs)
-        self.token = _Token(state.token_label, state.token_serial)
-        self.drills = dict(state.drills)
-        self.keys = self._key_book(state.keys)
-
-    def _key_book(self, keys: Mapping[Generation, KeyRecord]) -> KeyBook:
-        return KeyBook(
-            genesis.tree_of(self.domains),
-            keys,
-            backups=self.backups,
-            required=self.policy.keys.backups,
-            clones={serial: clone.label for serial, clone in self.clones.items()},
-            moment=self.moment,
-        )
-
-    def changed(self) -> None:
-        """The key book sees domains, policy, backup tokens and clones as they are now."""
-        self.keys = self._key_book(self.keys.keys)
+class Book(WorkingState):
+    """Carries a plan's actions out on it."""
 
     def carry_out(self, action: Action, made: Made = PLANNED) -> Effect:
         """Do one action, as far as it concerns what is agreed; ``made``: what a token told of a new key.
@@ -95,10 +61,6 @@ class Book:
                 return clones.carry_out(self, action)
             case _:
                 return self.keys.carry_out(action, made)
-
-    def live(self) -> list[KeyRecord]:
-        """The keys that are on the appliance's token, in order."""
-        return [key for _, key in sorted(self.keys.keys.items()) if key.state not in GONE]
 
     def _change_roster(self, action: ChangeRoster) -> Effect:
         if action.roster == self.roster:
@@ -152,7 +114,7 @@ class Book:
         for text in action.lost:
             self._lose(Generation.parse(text))
         self._require_complete(action.source)
-        before, self.token = self.token, _Token(action.token_label, action.token_serial)
+        before, self.token = self.token, PresentToken(action.token_label, action.token_serial)
         return Effect(action_name(action), action.token_label, str(before), str(self.token))
 
     def _leave(self, action: TokenAction, serial: str) -> str:
@@ -204,19 +166,6 @@ class Book:
         for key in list(self.keys.keys.values()):
             self.keys.keys[key.generation] = replace(key, copies=key.copies - {serial})
         self.changed()
-
-    def require_backup(self, action: TokenAction, serial: str) -> None:
-        """Refuse a serial number that is no backup token's; raises IllegalAction."""
-        if serial not in self.backups:
-            known = ", ".join(sorted(self.backups)) or "none"
-            raise IllegalAction(
-                f"{action_name(action)}: token {serial} is no backup token of this ledger; it has: {known}"
-            )
-
-    def require_free(self, action: TokenAction, serial: str) -> None:
-        """Refuse a token that is the appliance's, a backup token or a clone; raises IllegalAction."""
-        if serial == self.token.serial or serial in self.backups or serial in self.clones:
-            raise IllegalAction(f"{action_name(action)}: token {serial} has a part in this ledger already")
 
     def _require_copies(self, action: TokenAction, source: str) -> None:
         self.require_backup(action, source)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from appliance.ledger import attributes as rules
 from appliance.ledger import clones
 from appliance.ledger.actions import EnrollClone, RemoveClone, UpdateClone
+from appliance.ledger.book import Book
 from appliance.ledger.outcome import CloneEnrolled, CloneLogKey, CloneRemoved, CloneUpdated
 from appliance.ledger.resultrules import check_copies, log_key, same
 
-if TYPE_CHECKING:  # they take these along
-    from appliance.ledger.book import Book
-    from appliance.ledger.results import Results
+RequireNew = Callable[[str, bytes, bytes], None]
+"""Refuses a key that the ledger has had before: whose it is, its identifier, its check value."""
 
 
-def enrolled(results: Results, action: EnrollClone, result: CloneEnrolled) -> None:
+def enrolled(book: Book, require_new: RequireNew, action: EnrollClone, result: CloneEnrolled) -> None:
     """A clone more.
 
     Raises:
@@ -26,18 +26,18 @@ def enrolled(results: Results, action: EnrollClone, result: CloneEnrolled) -> No
     same(action, (result.token.label, result.token.serial) == (action.token_label, action.token_serial))
     told = (result.log_key is None) == (action.log_name is None)
     same(action, told, "a clone with a log has a log key, others none")
-    wanted = clones.due(results.book, action)
-    results.book.carry_out(action)
+    wanted = clones.due(book, action)
+    book.carry_out(action)
     check_copies(action, result.keys, wanted, rules.RESTORED)
     if result.log_key is not None and action.log_name is not None:
-        _keep_log(results, action, action.log_name, result.log_key)
+        _keep_log(book, require_new, action, action.log_name, result.log_key)
 
 
-def _keep_log(results: Results, action: EnrollClone, name: str, told: CloneLogKey) -> None:
+def _keep_log(book: Book, require_new: RequireNew, action: EnrollClone, name: str, told: CloneLogKey) -> None:
     """The clone's own log key, which no other token has, and no other log."""
-    book, whose = results.book, f"log key of {action.token_label}"
+    whose = f"log key of {action.token_label}"
     key_id, check_value = bytes.fromhex(told.key_id), bytes.fromhex(told.check_value)
-    results.require_new(whose, key_id, check_value)
+    require_new(whose, key_id, check_value)
     record = clones.log_record(book, name, key_id, check_value, log_key(action, whose, told))
     book.clone_logs[name] = (*book.clone_logs.get(name, ()), record)
     clone = book.clones[action.token_serial]

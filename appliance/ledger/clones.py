@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from appliance.ledger.actions import CloneAction, EnrollClone, RemoveClone, UpdateClone, action_name
 from appliance.ledger.errors import IllegalAction
@@ -17,13 +16,11 @@ from appliance.ledger.keys import Effect, KeyRecord
 from appliance.ledger.services import LOG, MAIN_LOG
 from appliance.ledger.state import CloneToken
 from appliance.ledger.states import GONE, KeyState
+from appliance.ledger.workingstate import WorkingState
 from appliance.numbers.domains import Generation
 
-if TYPE_CHECKING:  # it takes clones along
-    from appliance.ledger.book import Book
 
-
-def carry_out(book: Book, action: CloneAction) -> Effect:
+def carry_out(book: WorkingState, action: CloneAction) -> Effect:
     """Do one action on clones.
 
     Raises:
@@ -38,7 +35,7 @@ def carry_out(book: Book, action: CloneAction) -> Effect:
             return _remove(book, action)
 
 
-def due(book: Book, action: EnrollClone | UpdateClone) -> list[KeyRecord]:
+def due(book: WorkingState, action: EnrollClone | UpdateClone) -> list[KeyRecord]:
     """The keys that the action brings to its clone, in order; asked before it is carried out."""
     missing = lacking(book.keys.keys, action.token_serial)
     return [key for key in missing if action.source in key.copies]
@@ -60,7 +57,7 @@ def log_label(name: str) -> str:
     return f"log {name}"
 
 
-def log_record(book: Book, name: str, key_id: bytes, check_value: bytes, public_key: bytes) -> KeyRecord:
+def log_record(book: WorkingState, name: str, key_id: bytes, check_value: bytes, public_key: bytes) -> KeyRecord:
     """The key that signs a clone's log from now on, as the ledger has it: the log's next generation."""
     before = book.clone_logs.get(name, ())
     return KeyRecord(
@@ -77,12 +74,12 @@ def log_record(book: Book, name: str, key_id: bytes, check_value: bytes, public_
     )
 
 
-def log_keys(book: Book) -> list[KeyRecord]:
+def log_keys(book: WorkingState) -> list[KeyRecord]:
     """Every key that has ever signed a clone's log."""
     return [key for kept in book.clone_logs.values() for key in kept]
 
 
-def _enroll(book: Book, action: EnrollClone) -> Effect:
+def _enroll(book: WorkingState, action: EnrollClone) -> Effect:
     book.require_free(action, action.token_serial)
     book.require_backup(action, action.source)
     _require_own_label(book, action.token_label)
@@ -98,7 +95,7 @@ def _enroll(book: Book, action: EnrollClone) -> Effect:
     return Effect(action_name(action), clone.label, None, "clone")
 
 
-def _require_own_label(book: Book, label: str) -> None:
+def _require_own_label(book: WorkingState, label: str) -> None:
     """People and configurations name tokens by their labels, so a clone's must tell it apart."""
     taken = {book.token.label, *(one.label for one in book.backups.values())}
     taken |= {one.label for one in book.clones.values()}
@@ -106,7 +103,7 @@ def _require_own_label(book: Book, label: str) -> None:
         raise IllegalAction(f"enroll-clone: another token of this ledger is labelled {label}; give the clone its own")
 
 
-def _require_free_log(book: Book, name: str) -> None:
+def _require_free_log(book: WorkingState, name: str) -> None:
     if name == MAIN_LOG:
         raise IllegalAction(f"enroll-clone: {name} is the log of the appliance that the ledger was founded on")
     owners = [clone.label for clone in book.clones.values() if clone.log_name == name]
@@ -129,7 +126,7 @@ def _require_copies(action: EnrollClone, keys: Iterable[KeyRecord]) -> None:
         )
 
 
-def _update(book: Book, action: UpdateClone) -> Effect:
+def _update(book: WorkingState, action: UpdateClone) -> Effect:
     clone = _known(book, action, action.token_serial)
     book.require_backup(action, action.source)
     missing, given = lacking(book.keys.keys, clone.serial), due(book, action)
@@ -142,7 +139,7 @@ def _update(book: Book, action: UpdateClone) -> Effect:
     return Effect(action_name(action), clone.label, f"{before} keys", f"{before + len(given)} keys")
 
 
-def _remove(book: Book, action: RemoveClone) -> Effect:
+def _remove(book: WorkingState, action: RemoveClone) -> Effect:
     clone = _known(book, action, action.token_serial)
     del book.clones[clone.serial]
     for key in held(book.keys.keys, clone.serial):
@@ -153,20 +150,20 @@ def _remove(book: Book, action: RemoveClone) -> Effect:
     return Effect(action_name(action), clone.label, "clone", "lost" if action.lost else "emptied")
 
 
-def _end_log(book: Book, name: str, state: KeyState) -> None:
+def _end_log(book: WorkingState, name: str, state: KeyState) -> None:
     """The clone's log key signs nothing any more; what it has signed stays signed."""
     kept = book.clone_logs.get(name, ())  # empty while the enrolment itself is only planned
     if kept:
         book.clone_logs[name] = (*kept[:-1], replace(kept[-1], state=state, since=book.moment.at))
 
 
-def _give(book: Book, keys: Iterable[KeyRecord], serial: str) -> None:
+def _give(book: WorkingState, keys: Iterable[KeyRecord], serial: str) -> None:
     for key in keys:
         book.keys.keys[key.generation] = replace(key, clones=key.clones | {serial})
     book.changed()
 
 
-def _known(book: Book, action: CloneAction, serial: str) -> CloneToken:
+def _known(book: WorkingState, action: CloneAction, serial: str) -> CloneToken:
     if serial not in book.clones:
         known = ", ".join(sorted(book.clones)) or "none"
         raise IllegalAction(f"{action_name(action)}: token {serial} is no clone of this ledger; it has: {known}")

@@ -86,7 +86,7 @@ class Results:
             case Drill(), Drilled():
                 self._drilled(action, result)
             case EnrollClone(), CloneEnrolled():
-                cloneresults.enrolled(self, action, result)
+                cloneresults.enrolled(self.book, self.require_new, action, result)
             case UpdateClone(), CloneUpdated():
                 cloneresults.updated(self.book, action, result)
             case RemoveClone(), CloneRemoved():
