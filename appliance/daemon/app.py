@@ -275,7 +275,7 @@ class Door:
 
 
 def _interface(path: str) -> str:
-    """What was asked for, in a word for the metrics: one of `appliance.daemon.metrics.measures.INTERFACES`."""
+    """What was asked for, in a word for the metrics: one of `appliance.daemon.measures.INTERFACES`."""
     return _INTERFACES.get(path) or ("log" if path.startswith(logview.PREFIX) else "other")
 
 

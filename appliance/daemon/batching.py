@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from time import monotonic
 from typing import Generic, NamedTuple, TypeVar
 
-from appliance.daemon.metrics.measures import Stages
+from appliance.daemon.measures import Stages
 from appliance.daemon.problems import Problem
 from appliance.engine import frames
 from appliance.engine.envelope import Frame, Kind

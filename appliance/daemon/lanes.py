@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from appliance.daemon.batching import MOST_LINES, Batch, Part, Request, Waiter, Waiting
 from appliance.daemon.cutting import FRAME_BYTES
-from appliance.daemon.metrics.measures import Stages
+from appliance.daemon.measures import Stages
 from appliance.daemon.pieces import BulkLane, Chunk, Piece
 from appliance.daemon.problems import Problem
 from appliance.engine import singles

@@ -27,7 +27,7 @@ from appliance.daemon.deadlines import Deadlines
 from appliance.daemon.lanes import Lanes
 from appliance.daemon.limits import Bucket, Room
 from appliance.daemon.logview import LogView
-from appliance.daemon.metrics.measures import Measures
+from appliance.daemon.measures import Measures
 from appliance.daemon.opening import read_ledger
 from appliance.daemon.orders import Orders
 from appliance.daemon.policy import Snapshot

@@ -18,10 +18,10 @@ from prometheus_client.samples import Sample
 from appliance.audit.records import Conversion
 from appliance.configuration import SocketSection
 from appliance.daemon.accepting import Bounds, Server
+from appliance.daemon.histogram import RECORDS, SECONDS, Histogram
+from appliance.daemon.measures import Measures
 from appliance.daemon.metrics import counted, scrape
 from appliance.daemon.metrics.families import histograms
-from appliance.daemon.metrics.histogram import RECORDS, SECONDS, Histogram
-from appliance.daemon.metrics.measures import Measures
 from appliance.daemon.problems import KINDS
 from appliance.daemon.selftest import SelfTest
 from appliance.daemon.sockets import Listener

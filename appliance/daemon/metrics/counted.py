@@ -13,9 +13,9 @@ from typing import get_args
 
 from prometheus_client.core import Metric
 
+from appliance.daemon.histogram import Histogram
+from appliance.daemon.measures import RESULTS, Measures
 from appliance.daemon.metrics.families import counter, counters, gauge, histograms
-from appliance.daemon.metrics.histogram import Histogram
-from appliance.daemon.metrics.measures import RESULTS, Measures
 from appliance.engine.frames import Reason
 from appliance.engine.link import Gone
 

@@ -11,7 +11,7 @@ from itertools import accumulate
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.utils import floatToGoString
 
-from appliance.daemon.metrics.histogram import Histogram
+from appliance.daemon.histogram import Histogram
 
 PREFIX = "kagimori_"
 Row = tuple[Sequence[str], float]

@@ -20,9 +20,9 @@ from appliance.configuration import MetricsSection
 from appliance.daemon import log
 from appliance.daemon.accepting import Bounds, Server
 from appliance.daemon.bodies import connection_of
+from appliance.daemon.measures import Measures
 from appliance.daemon.metrics import scrape
 from appliance.daemon.metrics.lag import Lag
-from appliance.daemon.metrics.measures import Measures
 from appliance.daemon.problems import Problem
 from appliance.daemon.sockets import Listener
 from appliance.daemon.wire import SERVER, problem_response

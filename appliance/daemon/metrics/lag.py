@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from appliance.daemon.metrics.histogram import Histogram
+from appliance.daemon.histogram import Histogram
 
 EVERY_SECONDS = 0.25
 

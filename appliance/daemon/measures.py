@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from appliance.audit import records
-from appliance.daemon.metrics.histogram import RECORDS, Histogram
+from appliance.daemon.histogram import RECORDS, Histogram
 from appliance.daemon.problems import KINDS
 
 INTERFACES = ("convert", "history", "mark", "log", "view", "other")
