@@ -21,6 +21,7 @@ from keyceremony import cli, screen
 from keyceremony.plans import drafting
 from keyceremony.showing import show
 from keyceremony.words import groups, words_of
+from tests.commandkit import command_of, commands_of
 
 
 def shown(plan: Plan, state: LedgerState | None) -> str:
@@ -153,7 +154,7 @@ def test_a_defect_tells_kind_and_place_and_no_content(
     def broken(*arguments: object, **options: object) -> None:
         raise RuntimeError("the PIN is 1234")
 
-    monkeypatch.setattr(cli.cli.commands["verify"], "callback", broken)
+    monkeypatch.setattr(command_of(cli.cli, "verify"), "callback", broken)
     assert cli.run(["verify"]) == 70
     told = capsys.readouterr().err
     assert told.startswith("error: a defect in Kagimori: RuntimeError in broken, line ")
@@ -166,13 +167,13 @@ def test_missing_rights_and_full_disks_are_told_in_words(
     def full(*arguments: object, **options: object) -> None:
         raise OSError(28, "No space left on device", "ledger/pending")
 
-    monkeypatch.setattr(cli.cli.commands["verify"], "callback", full)
+    monkeypatch.setattr(command_of(cli.cli, "verify"), "callback", full)
     assert cli.run(["verify"]) == 1
     assert capsys.readouterr().err.startswith("error: ledger/pending: No space left on device")
 
 
 def test_every_command_has_help_that_begins_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    for name, command in cli.cli.commands.items():
+    for name, command in commands_of(cli.cli).items():
         assert cli.run([name, "--help"]) == 0
         assert f"Usage: keyceremony {name}" in capsys.readouterr().out
         assert (command.help or "").split("\n")[0].endswith((".", ":")), name

@@ -15,6 +15,7 @@ from paperkit import Table
 
 from appliance.ledger.actions import Generate, Ratify, Suspend
 from keyceremony import cli, screen
+from tests.commandkit import commands_of
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +131,7 @@ def test_every_command_takes_plain() -> None:
 def leaves(command: click.Command, name: str) -> list[tuple[str, click.Command]]:
     if not isinstance(command, click.Group):
         return [(name, command)]
-    return [leaf for below, one in command.commands.items() for leaf in leaves(one, f"{name} {below}")]
+    return [leaf for below, one in commands_of(command).items() for leaf in leaves(one, f"{name} {below}")]
 
 
 def test_a_transcript_has_one_fact_a_line_and_no_boxes(table: Table) -> None:

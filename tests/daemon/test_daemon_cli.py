@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance import cli
+from appliance import cli, status_command
 from tests.daemonkit import Daemon, codes, stream_path
 from tests.world import softhsm
 
@@ -180,7 +180,7 @@ def test_a_defect_shows_no_values(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     def broken(path: Path) -> None:
         raise RuntimeError("ABC98765XYZ")
 
-    monkeypatch.setattr(cli, "Client", broken)
+    monkeypatch.setattr(status_command, "Client", broken)
     assert cli.run(["status", "--socket", "x"]) == 70
     said = capsys.readouterr().err
     assert said.startswith("error: a defect in Kagimori: RuntimeError in broken, line ")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemonkit import Daemon, alive, codes, copy_world, edit_config, stopped, wait_for
+from tests.daemonkit import Daemon, alive, codes, copy_world, edit_config, wait_for
 from tests.world import TOKEN_LABEL, World, build_world, init_token
 
 FAST = """
@@ -141,15 +141,18 @@ def test_a_wrong_pin_is_tried_once_when_the_token_is_back_and_never_again(world:
 
 
 def test_an_engine_that_hangs_at_its_start_is_a_token_that_does_not_answer(world: World) -> None:
-    with fast(world, down=0.3, start=5.0) as daemon:
+    flag = world.folder / "hang"
+    hangs = f"import os, time\nif os.path.exists({str(flag)!r}):\n    time.sleep(600)\n"
+    with fast(world, down=0.3, start=5.0, engines_run=hangs) as daemon:
         (before,) = daemon.engines()
+        flag.touch()
         os.kill(before, signal.SIGKILL)
         wait_for(lambda: [pid for pid in daemon.engines() if pid != before and is_an_engine(pid)])
         (hanging,) = daemon.engines()
-        with stopped(hanging):
-            wait_for(lambda: daemon.convert("sspin.A", "sspin.B", ["?"]).status == 503)
-            refused(daemon)
-            wait_for(lambda: not alive(hanging), WAIT)
+        wait_for(lambda: daemon.convert("sspin.A", "sspin.B", ["?"]).status == 503)
+        refused(daemon)
+        flag.unlink()
+        wait_for(lambda: not alive(hanging), WAIT)
         wait_for(lambda: ready(daemon), WAIT)
         assert 'reason=token why="did not serve within 5 s"' in daemon.log
         assert daemon.convert("sspin.A", "sspin.B", ["?"]).status == 200

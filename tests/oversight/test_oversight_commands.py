@@ -21,6 +21,7 @@ from appliance.oversight.witness.state import WitnessState
 from appliance.tlog import cosignature
 from appliance.tlog import note as notes
 from appliance.tlog.checkpoint import parse_text
+from tests.commandkit import commands_of
 
 NAME = "oversight.example/witness-1"
 Serve = Callable[[Path], LogServer]
@@ -209,7 +210,7 @@ def test_accepted_for_nothing(tmp_path: Path, log: Log, serve: Serve, run: Run) 
 
 
 def test_every_command_has_help() -> None:
-    for name, command in oversight.commands.items():
+    for name, command in commands_of(oversight).items():
         assert command.help, name
         options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
         assert [option.name for option in options if not option.help] == [], name

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from appliance.oversight.cli import oversight
+from tests.commandkit import command_of, commands_of
 
 PROJECT = Path(__file__).resolve().parents[2]
 GUIDE = (PROJECT / "docs" / "oversight-guide.md").read_text(encoding="utf-8")
@@ -33,10 +34,10 @@ def test_its_commands_and_options_exist() -> None:
     assert len(lines) >= 8
     for line in lines:
         words = shlex.split(line)
-        command = oversight.commands[words[0]]
+        command = command_of(oversight, words[0])
         known = {name for one in command.params if isinstance(one, click.Option) for name in one.opts}
         assert [word for word in words if word.startswith("--") and word not in known] == [], line
 
 
 def test_it_tells_of_every_command() -> None:
-    assert [name for name in oversight.commands if f"`appliance oversight {name}" not in GUIDE] == []
+    assert [name for name in commands_of(oversight) if f"`appliance oversight {name}" not in GUIDE] == []

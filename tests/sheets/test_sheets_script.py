@@ -15,6 +15,7 @@ from appliance.ledger import canonical
 from appliance.ledger.plan import digest
 from keyceremony.cli import cli
 from keyceremony.words import groups, words_of
+from tests.commandkit import command_of
 
 from . import fixedledger
 from .golden import script_of
@@ -148,7 +149,7 @@ def test_every_command_exists_with_its_options(number: int) -> None:
     for words in shown:
         if words[1] == "--version":
             continue
-        command = cli.commands[words[1]]
+        command = command_of(cli, words[1])
         context = click.Context(command)
         _, rest, _ = command.make_parser(context).parse_args(words[2:])
         assert rest == [], words
