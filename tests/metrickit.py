@@ -12,7 +12,7 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 
 from appliance.daemon.metrics.front import FRESH_SECONDS
 from tests.daemonkit import edit_config, wait_for
-from tests.world import World
+from tests.world import World, softhsm
 
 __all__ = ["Scraped", "curl", "metrics_socket", "moved", "scrape", "with_metrics"]
 
@@ -50,7 +50,16 @@ def metrics_socket(world: World) -> Path:
 
 def curl(path: Path, url: str = "http://kagimori/metrics", *options: str) -> tuple[str, str]:
     """The answer's head and body. A daemon that does not answer is a failure."""
-    command = ["curl", "--silent", "--show-error", "--include", "--max-time", "20", "--unix-socket", str(path)]
+    command = [
+        str(softhsm()["KAGIMORI_CURL"]),
+        "--silent",
+        "--show-error",
+        "--include",
+        "--max-time",
+        "20",
+        "--unix-socket",
+        str(path),
+    ]
     done = subprocess.run([*command, *options, url], capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
     head, separator, body = done.stdout.partition("\n\n")

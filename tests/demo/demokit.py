@@ -67,7 +67,10 @@ def windows(data):
 def looking(self):
     export(self)
     layout = self._layout
-    seen = set().union(*map(windows, memory(int((layout.home / "daemon.pid").read_text()))))
+    try:
+        seen = set().union(*map(windows, memory(int((layout.home / "daemon.pid").read_text()))))
+    except PermissionError:  # a daemon's memory is closed to its own user
+        seen = None
     written = windows(layout.daemon_log.read_bytes() + layout.log.read_bytes() + layout.hub_journal.read_bytes())
     for folder in (layout.home / "audit", layout.home / "state", layout.copy, layout.web / "desk"):
         written.update(*(windows(path.read_bytes()) for path in sorted(folder.rglob("*")) if path.is_file()))
@@ -75,7 +78,8 @@ def looking(self):
     for name, listed in numbers(layout).items():
         sent = set() if name == "spin" else known(layout, name[-1])
         quiet = set(listed) - sent
-        told[name] = [len(quiet), len(quiet & seen), len(seen.intersection(listed)), len(written.intersection(listed))]
+        known_there = [None, None] if seen is None else [len(quiet & seen), len(seen.intersection(listed))]
+        told[name] = [len(quiet), *known_there, len(written.intersection(listed))]
     Path({out!r}).write_text(json.dumps(told))
 
 watching.Watching.export = looking

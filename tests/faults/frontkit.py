@@ -81,11 +81,6 @@ def answered(callers: list[socket.socket]) -> list[bytes]:
     return found
 
 
-def files(daemon: Daemon) -> int:
-    """How many files the daemon has open."""
-    return sum(1 for _ in Path(f"/proc/{daemon.pid}/fd").iterdir())
-
-
 def processor_seconds(daemon: Daemon) -> float:
     """How long it has worked."""
     fields = Path(f"/proc/{daemon.pid}/stat").read_text("ascii").rsplit(")", 1)[1].split()

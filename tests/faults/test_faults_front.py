@@ -28,7 +28,6 @@ from tests.faults.frontkit import (
     connect,
     crowd,
     everything,
-    files,
     problem,
     processor_seconds,
     statuses,
@@ -36,6 +35,8 @@ from tests.faults.frontkit import (
     times,
 )
 from tests.hostile import forms
+from tests.metrickit import with_metrics
+from tests.openfiles import open_files
 from tests.world import World, build_world
 
 TIGHT = """
@@ -66,7 +67,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="module")
 def open_house(template: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon with the limits it comes with."""
-    with Daemon(copy_world(template, tmp_path_factory.mktemp("open") / "w")) as daemon:
+    with Daemon(with_metrics(copy_world(template, tmp_path_factory.mktemp("open") / "w"))) as daemon:
         yield daemon
         assert_calm(daemon)
         assert daemon.stop() == 0, daemon.log
@@ -75,7 +76,9 @@ def open_house(template: World, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture(scope="module")
 def tight(template: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon with little room and little patience."""
-    with Daemon(copy_world(template, tmp_path_factory.mktemp("tight") / "w"), program=("-c", TIGHT)) as daemon:
+    with Daemon(
+        with_metrics(copy_world(template, tmp_path_factory.mktemp("tight") / "w")), program=("-c", TIGHT)
+    ) as daemon:
         yield daemon
         assert_calm(daemon)
         assert daemon.stop() == 0, daemon.log
@@ -113,16 +116,16 @@ def test_garbage_after_a_request_costs_its_sender_the_connection_and_not_the_ans
 
 
 def test_thousands_of_idle_connections_cost_little_and_slow_nobody(open_house: Daemon) -> None:
-    daemon, before, open_before = open_house, resident_kilobytes(open_house.pid), files(open_house)
+    daemon, before, open_before = open_house, resident_kilobytes(open_house.pid), open_files(open_house)
     alone = times(daemon, 60)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 16_384), hard))
     try:
         with crowd(daemon.world, "hub", 5_000) as callers:
-            wait_for(lambda: files(daemon) - open_before >= 4_000, 30)
+            wait_for(lambda: open_files(daemon) - open_before >= 4_000, 30)
             beside = times(daemon, 60)
             held = resident_kilobytes(daemon.pid) - before
-            assert files(daemon) - open_before <= 4_200, "one user on one socket gets half of all seats"
+            assert open_files(daemon) - open_before <= 4_200, "one user on one socket gets half of all seats"
             callers[-1].sendall(forms.NEXT)
             assert callers[-1].recv(1 << 16).startswith(b"HTTP/1.1 200 "), "the newest are served"
             assert callers[0].recv(1) == b"", "the oldest have made room"
@@ -130,7 +133,7 @@ def test_thousands_of_idle_connections_cost_little_and_slow_nobody(open_house: D
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert held < 80_000, "kilobytes"
     assert beside[30] < 4 * alone[30] + 0.05
-    wait_for(lambda: files(daemon) - open_before < 50, 30)
+    wait_for(lambda: open_files(daemon) - open_before < 50, 30)
 
 
 def test_who_finds_no_seat_is_told_and_no_other_socket_is_full(tight: Daemon) -> None:
@@ -148,7 +151,7 @@ def test_who_finds_no_seat_is_told_and_no_other_socket_is_full(tight: Daemon) ->
 
 def test_when_files_run_out_nobody_turns_in_circles(tight: Daemon) -> None:
     _, hard = resource.prlimit(tight.pid, resource.RLIMIT_NOFILE)
-    before = resource.prlimit(tight.pid, resource.RLIMIT_NOFILE, (files(tight), hard))
+    before = resource.prlimit(tight.pid, resource.RLIMIT_NOFILE, (open_files(tight), hard))
     try:
         began = processor_seconds(tight)
         with crowd(tight.world, "hub", 3, forms.get(b"Connection: close\r\n")) as callers:
@@ -265,11 +268,11 @@ def test_who_does_not_take_its_answer_is_cut_off_and_the_room_is_free_again(tigh
         {**ASK, "source": "resident", "target": "sspin.A", "purpose": "linking", "numbers": codes(10_000)}
     )
     whole = forms.post(b"Content-Length: %d\r\n" % len(body), body.encode())
-    before, open_before = resident_kilobytes(tight.pid), files(tight)
+    before, open_before = resident_kilobytes(tight.pid), open_files(tight)
     with crowd(tight.world, "numbering", 10, whole):
         wait_for(lambda: kinds(tight).count("conversion") >= 10, 30)
         assert resident_kilobytes(tight.pid) - before < 60_000
-        wait_for(lambda: files(tight) <= open_before + 1, 30)
+        wait_for(lambda: open_files(tight) <= open_before + 1, 30)
     assert tight.convert("resident", "sspin.A", codes(10_000), role="numbering").status == 200
 
 
@@ -307,11 +310,11 @@ def _send(caller: socket.socket, data: bytes) -> None:
 
 
 def test_who_stops_sending_and_never_reads_is_forgotten(open_house: Daemon) -> None:
-    before = files(open_house)
+    before = open_files(open_house)
     with crowd(open_house.world, "hub", 100, _conversion()) as callers:
         for caller in callers:
             caller.shutdown(socket.SHUT_WR)
-        wait_for(lambda: files(open_house) < before + 10)
+        wait_for(lambda: open_files(open_house) < before + 10)
     assert times(open_house, 1)
 
 

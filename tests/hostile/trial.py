@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 from appliance.daemon.app import RECORDS_AT_ONCE, RECORDS_PER_SECOND
@@ -17,6 +16,8 @@ from appliance.daemon.problems import KINDS
 from tests.daemonkit import PURPOSE, Daemon, codes, resident_kilobytes, wait_for
 from tests.hostile import beside, sender
 from tests.hostile.messages import MARK, ROLES
+from tests.metrickit import with_metrics
+from tests.openfiles import open_files
 from tests.world import World
 
 FILES_MORE = 8  # the caller beside, a segment of the log
@@ -59,7 +60,7 @@ class Plan:
 
 def attempt(world: World, plan: Plan) -> Report:
     """Carry it out."""
-    with Daemon(world) as daemon:
+    with Daemon(with_metrics(world)) as daemon:
         report = Report(plan.count)
         question, expected = _question(daemon)
         kept = _keep(daemon, lambda: daemon.convert(**question))
@@ -109,7 +110,9 @@ def _keep(daemon: Daemon, ask: Any) -> _Kept:
     """How things are at rest, once the daemon is warm."""
     for _ in range(300):
         ask()
-    return _Kept(daemon.pid, daemon.engines(), resident_kilobytes(daemon.pid), _files(daemon), len(daemon.records()))
+    return _Kept(
+        daemon.pid, daemon.engines(), resident_kilobytes(daemon.pid), open_files(daemon), len(daemon.records())
+    )
 
 
 @contextmanager
@@ -155,8 +158,8 @@ def _judge_caller(report: Report, noticed: beside.Noticed) -> None:
 def _judge_daemon(report: Report, daemon: Daemon, kept: _Kept, most: int) -> None:
     found = report.findings
     found += sorted(set(report.sent.wrong))[:20]
-    wait_for(lambda: _files(daemon) <= kept.files + FILES_MORE, 30)
-    report.files = kept.files, _files(daemon)
+    wait_for(lambda: open_files(daemon) <= kept.files + FILES_MORE, 30)
+    report.files = kept.files, open_files(daemon)
     report.memory = kept.memory, most, resident_kilobytes(daemon.pid)
     if most - kept.memory > MEMORY_MORE:
         found.append(f"memory grew by {most - kept.memory} KB")
@@ -187,7 +190,3 @@ def _judge_log(report: Report, daemon: Daemon) -> None:
     report.findings += [line for line in lines if " INFO " not in line and not any(word in line for word in AT_EASE)]
     if MARK in daemon.log:
         report.findings.append("the daemon's log repeats a number")
-
-
-def _files(daemon: Daemon) -> int:
-    return sum(1 for _ in Path(f"/proc/{daemon.pid}/fd").iterdir())

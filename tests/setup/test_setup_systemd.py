@@ -29,6 +29,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Units of the system's own are looked for where systemd is installed, or unpacked."""
+    if os.geteuid() and not Path("/run/systemd").is_dir() and arguments != ("--version",):
+        pytest.skip("systemd-analyze wants a /run/systemd, and only root can make one on a machine without systemd")
     command = [tool("systemd-analyze"), "--no-pager", *arguments]
     environment = {**os.environ, "SYSTEMD_UNIT_PATH": f"{UNPACKED}/lib/systemd/system:", "SYSTEMD_EMOJI": "1"}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
