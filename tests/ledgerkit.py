@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from resultkit import (
     BACKED_UP_ATTRIBUTES,
@@ -202,10 +202,13 @@ def make_plan(actions: Iterable[Action], *, state: LedgerState | None = None, **
 
 
 def approve(plan: Plan | bytes, who: Iterable[str | SoftSigner], at: datetime = NOW + MINUTE) -> bytes:
-    """The authorization: the plan with everybody's signature."""
+    """The authorization: the plan with everybody's signature; who signs twice does so a second later."""
     content = plan if isinstance(plan, bytes) else canonical.encode(plan)
     signers = [signer(one) if isinstance(one, str) else one for one in who]
-    return cms.merge([cms.sign(content, one, at) for one in signers])
+    before = [signers[:place].count(one) for place, one in enumerate(signers)]
+    return cms.merge(
+        [cms.sign(content, one, at + timedelta(seconds=n)) for one, n in zip(signers, before, strict=True)]
+    )
 
 
 def make_outcome(plan: Plan, authorization: bytes, results: Iterable[ActionResult], **changes: object) -> Outcome:
