@@ -35,7 +35,7 @@ def kinds_after(daemon: Daemon, before: int) -> list[str]:
     return [record["kind"] for record in daemon.records()[before:] if record["kind"] != "conversion"]
 
 
-def test_an_engine_killed_under_32_clients_gives_no_wrong_answer_and_is_back_in_seconds(world: World) -> None:
+def test_an_engine_killed_under_32_clients_gives_no_wrong_answer_and_is_back_in_two_seconds(world: World) -> None:
     with Daemon(world) as daemon:
         before = len(daemon.records())
         with Crowd(daemon) as crowd:
@@ -44,7 +44,7 @@ def test_an_engine_killed_under_32_clients_gives_no_wrong_answer_and_is_back_in_
             os.kill(engine, signal.SIGKILL)
             gap = crowd.back_after(moment)
         assert set(crowd.outcomes) <= {"right", "503 engine_lost", "503 token_unavailable"}, crowd.outcomes
-        assert gap < 5.0
+        assert gap < 2.0
         assert kinds_after(daemon, before) == ["engine_lost", "engine_regained"]
         assert daemon.engines() != [engine]
         assert 'why="died of SIGKILL"' in daemon.log
@@ -70,7 +70,7 @@ def test_with_two_engines_one_may_die_and_nobody_notices(world: World) -> None:
             os.kill(daemon.engines()[0], signal.SIGKILL)
             gap = crowd.back_after(moment)
         assert set(crowd.outcomes) == {"right"}, crowd.outcomes
-        assert gap < 1.5
+        assert gap < 0.5
         wait_for(lambda: len(daemon.ask("hub", "GET", "/v1/status").json["engines"]["serving"]) == 2)
 
 
@@ -82,7 +82,7 @@ def test_a_hung_engine_is_killed_at_its_deadline(world: World) -> None:
             moment = time.monotonic()
             os.kill(engine, signal.SIGSTOP)
             wait_for(lambda: not alive(engine))
-            assert 0.9 < time.monotonic() - moment < 8
+            assert 0.9 < time.monotonic() - moment < 2.5
             crowd.back_after(moment)
         assert set(crowd.outcomes) <= {"right", "503 engine_lost", "503 token_unavailable"}, crowd.outcomes
         assert 'why="gave no answer for 1 s"' in daemon.log

@@ -5,6 +5,8 @@ Deep runs: ``python -m tests.fuzz --examples 0 --ledgers 1000``.
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from ledgerkit import OFFICERS, signer
 
@@ -19,10 +21,16 @@ EVERYBODY = [signer(name) for name in (*OFFICERS, "ueda")]
 
 
 def test_ledger_and_model_agree_whatever_is_tried() -> None:
-    ran = ledgermachine.run(10, SEED, steps=8)  # what is drawn depends on the modules that are loaded, too
-    assert ran.finding is None, ran.finding
-    assert ran.steps >= 15
-    assert ran.kinds["carried out"] >= 1 and ran.kinds["entries verified"] >= 5, ran.kinds
+    """What is drawn for a seed depends on the modules that are loaded, too: so as many seeds as it takes."""
+    steps, kinds = 0, Counter[str]()
+    for seed in range(SEED, SEED + 12):
+        ran = ledgermachine.run(5, seed, steps=8)
+        assert ran.finding is None, ran.finding
+        steps, kinds = steps + ran.steps, kinds + ran.kinds
+        if kinds["carried out"] >= 3 and kinds["entries verified"] >= 10:
+            break
+    assert steps >= 15
+    assert kinds["carried out"] >= 3 and kinds["entries verified"] >= 10, kinds
 
 
 @pytest.fixture
