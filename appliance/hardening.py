@@ -10,13 +10,14 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import signal
 import sys
 import threading
 import traceback
 from pathlib import Path
 from types import TracebackType
 
-_PR_SET_DUMPABLE = 4
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 
 
@@ -28,6 +29,15 @@ def forbid_reading() -> None:
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     control(_PR_SET_DUMPABLE, 0)
+
+
+def end_with_parent() -> None:
+    """Be killed when the thread ends that started this process, however that comes (``PR_SET_PDEATHSIG``).
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    control(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def lock_memory() -> str | None:

@@ -6,15 +6,14 @@ import asyncio
 import os
 import socket
 import struct
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from appliance import ownprocess
 from appliance.engine.frames import Failed
 
 SOCKET_BUFFER = 1 << 20
 ROOT = 0  # systemd listens as root, and SO_PEERCRED names who listened (unix(7))
-_PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 _CREDENTIALS = struct.Struct("iII")  # struct ucred, unix(7): pid, uid, gid
 
 
@@ -83,22 +82,13 @@ def _nobody(path: Path, why: str | None) -> Failed:
 
 
 async def _spawn(config: Path, theirs: socket.socket, token: int) -> asyncio.subprocess.Process:
-    """A fresh interpreter (never a fork): the same code as the daemon's, wherever that lies."""
-    path = (str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH"))
+    """The engine's process, with one end of the pair."""
+    given = ("--config", str(config.absolute()), "--fd", str(theirs.fileno()), "--token", str(token))
     return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",
-        "-m",
-        "appliance.engine",
-        "--config",
-        str(config.absolute()),
-        "--fd",
-        str(theirs.fileno()),
-        "--token",
-        str(token),
+        *ownprocess.command("appliance.engine", *given),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         pass_fds=(theirs.fileno(),),
         start_new_session=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))},
+        env=ownprocess.environment(),
     )

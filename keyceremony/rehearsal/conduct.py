@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from appliance import ownprocess
 from appliance.ledger import chain, files
 from appliance.ledger.book import Book
 from appliance.ledger.chain import Entry
@@ -21,7 +20,6 @@ from keyceremony.rehearsal.events import CHECK, Began, Event, Failed, Finished, 
 from keyceremony.rehearsal.folder import Folder
 from keyceremony.rehearsal.original import Scene
 
-_PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 Told = Callable[[Began | Step], None]
 
 
@@ -84,9 +82,8 @@ def pairs(scenes: Sequence[Scene], entries: Sequence[Entry]) -> list[tuple[Stand
 
 def _run(folder: Folder, module: Path, told: Told, *more: str) -> str:
     """The trust anchor of what the process carried out; empty when it only looked at the module."""
-    command = [sys.executable, "-P", "-m", "keyceremony.rehearsal.child", str(folder.root), str(module), *more]
-    path = filter(None, (str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH")))
-    environment = {**tokens.environment(folder), "PYTHONPATH": os.pathsep.join(path)}
+    command = ownprocess.command("keyceremony.rehearsal.child", str(folder.root), str(module), *more)
+    environment = ownprocess.environment(SOFTHSM2_CONF=str(folder.configuration))
     with subprocess.Popen(  # noqa: S603 -- this program's own interpreter
         command,
         env=environment,

@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tagkit import SMALL, ListLog, add, caught_up, filled, find, run_files, tag, wait_for
 
 from appliance.audit.tagindex import keeper as tagkeeper
+from appliance.audit.tagindex import making
 from appliance.audit.tagindex.index import IndexBehind, TagIndex
 from appliance.audit.tagindex.tagset import MOST_WAITING
 
@@ -205,7 +206,7 @@ def test_a_merge_that_fails_leaves_the_parts(
         yield
 
     with monkeypatch.context() as patched:
-        patched.setattr(tagkeeper, "merging", failing)
+        patched.setattr(making, "merging", failing)
         add(index, log, *[tag(1)] * 12)
         index.flush()
         wait_for(lambda: index.trouble == "No space left on device")

@@ -80,10 +80,15 @@ def run_with_peak(command: Sequence[str], environment: Mapping[str, str]) -> flo
     return peak
 
 
-def children(pid: int) -> list[int]:
-    """Direct children of a process."""
-    listing = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(child) for child in listing.read_text().split()]
+def children(pid: int, module: str) -> list[int]:
+    """Direct children of a process, whichever thread started them, that run a module of ours."""
+    listings = Path(f"/proc/{pid}/task").glob("*/children")
+    every = [int(child) for listing in listings for child in listing.read_text().split()]
+    return [child for child in sorted(every) if module in _words(child)]
+
+
+def _words(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
 
 
 def peak_megabytes(pid: int) -> float:

@@ -25,7 +25,10 @@ def measure(setting: Setting, daemon_pid: int) -> Measured:
     short, _ = _figure("stream", setting, setting.effort.lines, setting.effort.rounds)
     long, client = _figure("long_stream", setting, setting.effort.lines * LONG, 1)
     memory = {"daemon": peak_megabytes(daemon_pid), "client": client}
-    memory |= {f"engine {n}": peak_megabytes(child) for n, child in enumerate(children(daemon_pid), 1)}
+    engines, index = children(daemon_pid, "appliance.engine"), children(daemon_pid, "appliance.audit.tagindex")
+    memory |= {f"engine {number}": peak_megabytes(pid) for number, pid in enumerate(engines, 1)}
+    if index:  # it is there once a large run was made
+        memory["index"] = peak_megabytes(index[0])
     return Measured([short, long, *(_memory(name, seen) for name, seen in memory.items())])
 
 

@@ -83,7 +83,7 @@ def test_at_once_shares_are_of_processor_time_without_the_disk() -> None:
 
 def test_how_busy_each_was() -> None:
     assert busy(SAMPLES, _stretch(in_turn=True)) == pytest.approx(
-        {"client": 0.1, "daemon": 0.1, "engine": 0.302, "disk": 0.2}
+        {"client": 0.1, "daemon": 0.1, "engine": 0.302, "index": 0.0, "disk": 0.2}
     )
 
 

@@ -44,17 +44,16 @@ def without_records() -> None:
     GroupCommit.append = skipping  # type: ignore[method-assign]
 
 
-def own_engine(*program: str) -> None:
-    """Engines are started with another program: ``python -m`` and these words in the place of the real one's name."""
-    from appliance.engine import link
+def own_program(module: str, *program: str) -> None:
+    """A module of ours is started as another program: ``python -m`` and these words in the place of its name."""
+    from appliance import ownprocess
 
-    spawn = asyncio.create_subprocess_exec
+    command = ownprocess.command
 
-    async def spawned(*command: Any, **options: Any) -> Any:
-        at = command.index("appliance.engine")
-        return await spawn(*command[:at], *program, *command[at + 1 :], **options)
+    def instead(asked: str, *arguments: str) -> tuple[str, ...]:
+        return command(*program, *arguments) if asked == module else command(asked, *arguments)
 
-    link.asyncio.create_subprocess_exec = spawned  # type: ignore[attr-defined]
+    ownprocess.command = instead
 
 
 def engine() -> None:
@@ -75,7 +74,7 @@ def main() -> None:
         return
     if name != "whole":
         without_tags()
-        own_engine("tests.bench.variants", "engine")
+        own_program("appliance.engine", "tests.bench.variants", "engine")
     if name == "off":
         without_records()
     from appliance.cli import main as run

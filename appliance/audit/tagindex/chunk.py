@@ -1,20 +1,26 @@
 """The newest tags, in memory: of consecutive records, in the order they came, until they are written as a run.
 
 Adding is a copy of bytes. Looking up compares all of them, half a million at most. A chunk is filled by one thread
-and never changed where it was filled, so readers need to know only how far it was filled when they looked.
+and never changed where it was filled, so readers need to know only how far it was filled when they looked. Its memory
+has a descriptor (memfd_create(2)), so that another process can be lent it.
 """
 
 from __future__ import annotations
 
+import mmap
+import os
 from array import array
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from appliance.audit.tagindex.entries import KEY_BYTES, TAG_BYTES, Array, Window, clip, in_buckets
 
 CHUNK_TAGS = 1 << 19  # 8 MiB of tags: in buckets of 2 KiB or so on average half a page each, once written
 CHUNK_RECORDS = 1 << 20
+
+Ends = npt.NDArray[np.uint32]
 
 
 class View(NamedTuple):
@@ -45,9 +51,13 @@ class Chunk:
         self.tags = 0
         self._end = first + CHUNK_RECORDS
         self._most_tags = most_tags
-        self._bytes = np.empty(most_tags * TAG_BYTES, np.uint8)  # memory is taken page by page, as it is filled
+        self.descriptor = _memory(most_tags * TAG_BYTES)  # of all tags; it is closed with the chunk
+        self._bytes = mapped(self.descriptor)  # memory is taken page by page, as it is filled
         self._view = self._bytes.data
         self._ends = array("I", bytes(4 * 1024))  # tags up to and with each record; grows by being replaced
+
+    def __del__(self) -> None:
+        os.close(self.descriptor)
 
     @property
     def records(self) -> int:
@@ -81,13 +91,46 @@ class Chunk:
         """It as it is now."""
         return View(self, self.records, self.tags)
 
-    def arrays(self, records: int, tags: int) -> tuple[Array, Array]:
+    def arrays(self, records: int, tags: int) -> tuple[Array, Ends]:
         """The keys of the first ``tags`` tags, and for each of the first ``records`` records where its tags end."""
-        keys = self._bytes.view("<u8")[: tags * TAG_BYTES // KEY_BYTES : TAG_BYTES // KEY_BYTES]
-        return keys, np.frombuffer(self._ends, np.uint32, records)
+        return keys_of(self._bytes, tags), np.frombuffer(self._ends, np.uint32, records)
 
     def in_buckets(self) -> tuple[Array, Array]:
         """All entries, bucket after bucket, and how many each bucket has."""
-        keys, ends = self.arrays(self.records, self.tags)
-        numbers = np.arange(self.first, self.next, dtype=np.uint64)
-        return in_buckets(keys, np.repeat(numbers, np.diff(ends, prepend=np.uint32(0))))
+        return all_in_buckets(self.first, *self.arrays(self.records, self.tags))
+
+    def lend_ends(self) -> int:
+        """A new descriptor of memory with where each record's tags end, ``uint32`` each; the caller closes it."""
+        ends = self._ends.tobytes()[: 4 * self.records]
+        descriptor = _memory(len(ends) or 1)
+        os.pwrite(descriptor, ends, 0)
+        return descriptor
+
+
+def all_in_buckets(first: int, keys: Array, ends: Ends) -> tuple[Array, Array]:
+    """The entries of a chunk, bucket after bucket, and how many each bucket has.
+
+    Args:
+        first: number of its first record.
+        keys: of all its tags.
+        ends: for each of its records, where its tags end.
+    """
+    numbers = np.arange(first, first + len(ends), dtype=np.uint64)
+    return in_buckets(keys, np.repeat(numbers, np.diff(ends, prepend=np.uint32(0))))
+
+
+def keys_of(data: npt.NDArray[np.uint8], tags: int) -> Array:
+    """The keys of the first ``tags`` tags."""
+    return data.view("<u8")[: tags * TAG_BYTES // KEY_BYTES : TAG_BYTES // KEY_BYTES]
+
+
+def mapped(descriptor: int, *, writable: bool = True) -> npt.NDArray[np.uint8]:
+    """All of a descriptor's memory, shared with whoever has it."""
+    access = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
+    return np.frombuffer(mmap.mmap(descriptor, 0, mmap.MAP_SHARED, access), np.uint8)
+
+
+def _memory(size: int) -> int:
+    descriptor = os.memfd_create("kagimori tags", os.MFD_CLOEXEC)
+    os.ftruncate(descriptor, size)
+    return descriptor

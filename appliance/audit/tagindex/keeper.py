@@ -2,24 +2,25 @@
 
 One thing at a time, the most urgent first: a chunk that waits; records that are missing; a step of a merge (so that a
 merge of gigabytes does not keep a chunk waiting). Whatever fails is said in ``trouble`` and tried again: chunks stay in
-memory and can be looked up meanwhile. The thread gives way to those who answer (`background`).
+memory and can be looked up meanwhile. What is small is done in this thread, which gives way to those who answer
+(`background`), what is large in a process of its own (`apart`).
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
 from appliance.audit.tagindex import background
+from appliance.audit.tagindex.apart import Apart
 from appliance.audit.tagindex.chunk import Chunk
-from appliance.audit.tagindex.entries import bucket_sums
-from appliance.audit.tagindex.merging import Shape, choose, merging
-from appliance.audit.tagindex.runs import Run, RunDamaged, RunWriter, Span
+from appliance.audit.tagindex.making import Here, Maker, Merge, reason_of
+from appliance.audit.tagindex.merging import Shape, choose
+from appliance.audit.tagindex.runs import Run, RunDamaged
 from appliance.audit.tagindex.tagset import TagSet
-from appliance.errors import KagimoriError
 
 STEPS = 2  # of a merge, as large as a chunk each, before the next chunk: a tag is merged about twice in its life
 RETRY_SECONDS = 1.0
@@ -45,11 +46,11 @@ class Keeper:
     """Works from `start` to `stop`."""
 
     def __init__(self, folder: Path, tags: TagSet, log: TagLog, shape: Shape) -> None:
-        self._folder = folder
+        self._here, self._apart = Here(folder), Apart(folder)
         self._tags = tags
         self._log = log
         self._shape = shape
-        self._merge: Generator[None, None, Run] | None = None
+        self._merge: Merge | None = None
         self._parts: tuple[Run, ...] = ()
         self._merge_after = 0.0
         self._thread = threading.Thread(target=self._run, name="tags", daemon=True)
@@ -73,9 +74,10 @@ class Keeper:
                 self._tags.give_up(error)
             except Exception as error:  # a dead keeper would let the index fall behind for ever
                 self._end_merge()
-                self._tags.failed(_reason(error))
+                self._tags.failed(reason_of(error))
                 self._pause()
         self._end_merge()
+        self._apart.close()
 
     def _wait(self) -> bool:
         """Until there is something to do (True) or it is time to stop (False)."""
@@ -104,15 +106,12 @@ class Keeper:
         for run in self._tags.take_needless():
             run.remove()
 
+    def _maker(self, tags: int) -> Maker:
+        """Who makes a run of so many."""
+        return self._apart if tags >= self._shape.apart else self._here
+
     def _write(self, chunk: Chunk) -> None:
-        entries, counts = chunk.in_buckets()
-        writer = RunWriter(self._folder, Span(chunk.first, chunk.next - 1))
-        try:
-            writer.write(entries)
-            run = writer.finish(counts, bucket_sums(entries, counts))
-        finally:
-            writer.abandon()
-        self._tags.wrote(chunk, run)
+        self._tags.wrote(chunk, self._maker(chunk.tags).write(chunk))
 
     def _read_again(self) -> None:
         """Take the records that are missing from the log, until a chunk is full."""
@@ -134,12 +133,11 @@ class Keeper:
                 self._parts = self._to_merge()
                 if not self._parts:
                     return
-                self._merge = merging(self._folder, self._parts, self._tags.first)
-            try:
-                next(self._merge)
-            except StopIteration as end:
+                maker = self._maker(sum(run.tags for run in self._parts))
+                self._merge = maker.merge(self._parts, self._tags.first)
+            if (run := self._merge.step()) is not None:
                 self._merge = None
-                self._tags.merged(self._parts, end.value)
+                self._tags.merged(self._parts, run)
 
     def _to_merge(self) -> tuple[Run, ...]:
         runs = self._tags.runs
@@ -148,12 +146,6 @@ class Keeper:
 
     def _end_merge(self) -> None:
         if self._merge is not None:
-            self._merge.close()
+            self._merge.end()
             self._merge = None
             self._merge_after = time.monotonic() + MERGE_AGAIN_SECONDS
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
-    return error.message if isinstance(error, KagimoriError) else f"{type(error).__name__}: {error}"

@@ -21,10 +21,14 @@ BLOCK = 1 << 19  # entries: 4 MiB, and about as much again for each array that i
 
 
 class Shape(NamedTuple):
-    """How large the smallest whole run is, and how many neighbours make one."""
+    """How large the smallest whole run is, and how many neighbours make one.
+
+    ``apart``: what has so many tags is made in a process of its own.
+    """
 
     chunk: int
     fan: int
+    apart: int = 1 << 16  # a millisecond of work
 
     def tier(self, tags: int) -> int:
         """0: less than a quarter of a chunk (of a short life, say); each next one is ``fan`` times as large."""

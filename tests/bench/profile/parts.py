@@ -29,7 +29,8 @@ ENGINE = (
     ("appliance/engine/converter.py", "engine: conversion"),
     ("appliance/engine/", "engine: frames and socket"),
 )
-ROLES = {"daemon": DAEMON, "engine": ENGINE}
+INDEX = (("appliance/audit/tagindex/", "index: runs of tags, written and merged"),)
+ROLES = {"daemon": DAEMON, "engine": ENGINE, "index": INDEX}
 
 
 def part_of(frame: FrameType | None, role: str) -> str:

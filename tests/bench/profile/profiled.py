@@ -1,6 +1,7 @@
-"""The daemon and its engines, sampled: ``python -m tests.bench.profile.profiled FOLDER serve --config FILE``.
+"""The daemon, its engines and the process of its index, sampled.
 
-For the bench only: no such switch exists. Each process writes its samples into the folder when it ends.
+``python -m tests.bench.profile.profiled FOLDER serve --config FILE``. For the bench only: no such switch exists. Each
+process writes its samples into the folder when it ends.
 """
 
 from __future__ import annotations
@@ -11,19 +12,22 @@ import sys
 from pathlib import Path
 
 from tests.bench.profile.sampler import Sampler
-from tests.bench.variants import own_engine
+from tests.bench.variants import own_program
+
+PROCESSES = {"engine": "appliance.engine", "index": "appliance.audit.tagindex"}
 
 
 def main() -> None:
-    """Be the one or the other."""
+    """Be one of them."""
     folder, what = sys.argv[1:3]
-    if what == "engine":
-        Sampler("engine", Path(folder) / f"engine-{os.getpid()}.jsonl")
-        sys.argv = ["appliance.engine", *sys.argv[3:]]
-        runpy.run_module("appliance.engine", run_name="__main__")
+    if what in PROCESSES:
+        Sampler(what, Path(folder) / f"{what}-{os.getpid()}.jsonl")
+        sys.argv = [PROCESSES[what], *sys.argv[3:]]
+        runpy.run_module(PROCESSES[what], run_name="__main__")
         return
     Sampler("daemon", Path(folder) / f"daemon-{os.getpid()}.jsonl")
-    own_engine("tests.bench.profile.profiled", folder, "engine")
+    for name, module in PROCESSES.items():
+        own_program(module, "tests.bench.profile.profiled", folder, name)
     from appliance.cli import main as run
 
     sys.argv = ["appliance", *sys.argv[2:]]

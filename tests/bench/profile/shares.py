@@ -57,12 +57,12 @@ def shares(samples: Iterable[Sample], stretch: Stretch) -> dict[str, float]:
 
 
 def busy(samples: Iterable[Sample], stretch: Stretch) -> dict[str, float]:
-    """Processor time of client, daemon and engine, and the disk's time, as shares of the time that passed."""
+    """Processor time of client, daemon, engine and index, and the disk's time, as shares of the time that passed."""
     used = defaultdict(float, {CLIENT: stretch.client})
     for when, seconds, part in samples:
         if stretch.begin <= when <= stretch.end:
             used[part.split(":")[0]] += seconds
-    return {who: used[who] / stretch.seconds for who in (CLIENT, "daemon", "engine", "disk")}
+    return {who: used[who] / stretch.seconds for who in (CLIENT, "daemon", "engine", "index", "disk")}
 
 
 def _brief(parts: dict[str, float]) -> dict[str, float]:
