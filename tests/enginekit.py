@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
@@ -36,11 +37,11 @@ class Question:
         self.outcome.set_result(code)
 
 
-def conversion(source: str, target: str, numbers: list[str], order: bytes = b"") -> Question:
+def conversion(source: str, target: str, numbers: list[str], order: bytes = b"", *, now: bool = False) -> Question:
     text, count = "".join(number + "\n" for number in numbers).encode(), len(numbers)
     question = Question(
-        Kind.CONVERT,
-        lambda request: frames.pack_convert(request, source, target, count, text, order),
+        Kind.CONVERT_NOW if now else Kind.CONVERT,
+        lambda request: frames.pack_convert(request, source, target, count, text, order, now=now),
         lambda frame: frames.read_answer(frame, count),
     )
     question.count = count
@@ -64,17 +65,23 @@ async def lines(engine: Link, source: str, target: str, numbers: list[str], orde
     return answer.lines.decode().splitlines()
 
 
-async def look_up(engine: Link, source: str, number: str) -> Tagged | str:
+def looking_up(source: str, number: str) -> Question:
     line = number.encode() + b"\n"
-    pack = lambda request: singles.pack_tag(request, source, line)  # noqa: E731
-    tagged = await ask(engine, Question(Kind.TAG, pack, singles.read_tagged))
+    return Question(Kind.TAG, lambda request: singles.pack_tag(request, source, line), singles.read_tagged)
+
+
+async def look_up(engine: Link, source: str, number: str) -> Tagged | str:
+    tagged = await ask(engine, looking_up(source, number))
     assert isinstance(tagged, Tagged | str)
     return tagged
 
 
+def signing(text: str) -> Question:
+    return Question(Kind.SIGN, lambda request: singles.pack_sign(request, text), singles.read_signed)
+
+
 async def sign(engine: Link, text: str) -> bytes | str:
-    pack = lambda request: singles.pack_sign(request, text)  # noqa: E731
-    signature = await ask(engine, Question(Kind.SIGN, pack, singles.read_signed))
+    signature = await ask(engine, signing(text))
     assert isinstance(signature, bytes | str)
     return signature
 
@@ -98,6 +105,17 @@ def with_engine(
             await engine.wait_end()
 
     return asyncio.run(main())
+
+
+def meddle_with_engines(monkeypatch: pytest.MonkeyPatch, told: Path) -> None:
+    """Engines started from now on do what a word in the file ``told`` says: see `tests.engine.alteringkit`."""
+    spawn = asyncio.create_subprocess_exec
+
+    async def spawned(*command: Any, **options: Any) -> Any:
+        at = command.index("appliance.engine")
+        return await spawn(*command[:at], "tests.engine.alteringkit", str(told), *command[at + 1 :], **options)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", spawned)
 
 
 def refused_start(world: World, monkeypatch: pytest.MonkeyPatch) -> Failed:

@@ -9,6 +9,7 @@ from typing import Any
 from numberkit import key_of, software_aes
 
 from appliance.engine.converter import Converted, Converter
+from appliance.engine.frames import MAX_LINES_NOW
 from appliance.errors import KagimoriError
 from appliance.ledger.fold import KeyRecord, LedgerState
 from appliance.numbers.aes import CiphertextAltered
@@ -65,21 +66,31 @@ class SoftwareOperation:
 
 
 class Voice:
-    """A converter over software operations behind real streams, and what they all are told to say."""
+    """Two converters over software operations behind real streams, and what they all are told to say.
+
+    As in an engine, ``quick`` works over the same streams in the middle of what ``converter`` does: ``between`` is
+    called where that may be interrupted.
+    """
 
     def __init__(self, state: LedgerState) -> None:
         self.lies = Lies()
-        self._streams: list[tuple[BlockStream, SoftwareOperation]] = []
-        self.converter = Converter(state, self._stream)
+        self.between: Callable[[], None] = lambda: None
+        self._streams: dict[Generation, tuple[BlockStream, SoftwareOperation]] = {}
+        self.converter = Converter(state, self._stream, between=self._interrupted)
+        self.quick = Converter(state, self._stream, chunk=MAX_LINES_NOW)
+
+    def _interrupted(self) -> None:
+        self.between()
 
     def _stream(self, record: KeyRecord) -> BlockStream:
-        operation = SoftwareOperation(key_of(record.generation), self.lies)
-        self._streams.append((BlockStream(operation), operation))
-        return self._streams[-1][0]
+        if record.generation not in self._streams:
+            operation = SoftwareOperation(key_of(record.generation), self.lies)
+            self._streams[record.generation] = BlockStream(operation), operation
+        return self._streams[record.generation][0]
 
     def begin(self, fault: Fault | None) -> None:
         """In place of another engine: what was closed for good works once more, as when it was new."""
-        for stream, operation in self._streams:
+        for stream, operation in self._streams.values():
             stream._operation, stream._behind = operation, False
         self.lies.begin(fault)
 

@@ -6,7 +6,7 @@ The AES is the real one, of the `cryptography` package; only the keys are in mem
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 
 import numpy as np
@@ -20,7 +20,7 @@ from appliance.ledger.states import KeyState
 from appliance.numbers.aes import EncryptBlocks
 from appliance.numbers.domains import Domain, DomainTree, Generation, default_domains
 from appliance.numbers.formats import BASE36, DECIMAL, Format
-from appliance.numbers.lockstep import Halves
+from appliance.numbers.lockstep import CHUNK, Halves
 
 PRINTABLE = "".join(chr(code) for code in range(ord('"'), ord("~") + 1))
 IN_USE = {
@@ -112,9 +112,9 @@ DEFAULT_KEYS: Mapping[str, str | None] = {
 }
 
 
-def make_converter(state: LedgerState) -> Converter:
+def make_converter(state: LedgerState, *, chunk: int = CHUNK, between: Callable[[], None] | None = None) -> Converter:
     """A converter over software keys."""
-    return Converter(state, lambda record: software_aes(key_of(record.generation)))
+    return Converter(state, lambda record: software_aes(key_of(record.generation)), chunk=chunk, between=between)
 
 
 def random_halves(fmt: Format, count: int, seed: int = 1) -> tuple[Halves, Halves]:

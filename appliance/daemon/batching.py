@@ -18,9 +18,9 @@ from appliance.daemon.measures import Stages
 from appliance.daemon.problems import Problem
 from appliance.engine import frames
 from appliance.engine.envelope import Frame, Kind
-from appliance.engine.frames import TAG_BYTES, Answer
+from appliance.engine.frames import MAX_LINES_NOW, TAG_BYTES, Answer
 
-MOST_LINES = 1_024
+MOST_LINES = MAX_LINES_NOW
 TOO_LATE = "No engine was free for it within its Kagimori-Timeout; nothing was converted."
 Got = TypeVar("Got")
 
@@ -94,7 +94,7 @@ class Batch:
     ``taken``: when it was given to one (the event loop's time); how long that one takes goes into ``stages``.
     """
 
-    kind = Kind.CONVERT
+    kind = Kind.CONVERT_NOW
     __slots__ = ("_stages", "_taken", "count", "lines", "order", "requests", "source", "target")
 
     def __init__(self, requests: list[Request], stages: Stages, taken: float) -> None:
@@ -107,7 +107,7 @@ class Batch:
 
     def pack(self, request: int) -> bytes:
         """One frame for all."""
-        return frames.pack_convert(request, self.source, self.target, self.count, self.lines, self.order)
+        return frames.pack_convert(request, self.source, self.target, self.count, self.lines, self.order, now=True)
 
     def settle(self, frame: Frame) -> None:
         """The engine's answer.

@@ -1,8 +1,8 @@
-"""Lanes to the engines: the log's signatures first, then small requests and look-ups by turns, bulk work last.
+"""Lanes to the engines: small requests and look-ups by turns, which are answered in between; signatures and bulk work.
 
-An engine has at most two frames in flight, so a small request waits behind two frames of bulk work at most. At rest
-these have up to 8,192 lines. As long as small requests keep coming, an engine gets one at a time, of half that size.
-All lanes are bounded: what does not fit is refused; and none keeps another waiting for ever.
+An engine answers what somebody waits for before, and in the middle of, bulk work (`appliance.engine.turns`), and sees
+to it that bulk work goes on all the same. So each of the two kinds is given to engines by itself, and neither waits
+here for the other. All lanes are bounded: what does not fit is refused.
 
 What was not given to an engine by the time it was due is dropped, without a timer for each request: it is noticed when
 it is taken, or when the lanes are looked through twice a second.
@@ -17,9 +17,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from appliance.daemon.batching import MOST_LINES, Batch, Part, Request, Waiter, Waiting
-from appliance.daemon.cutting import FRAME_BYTES
+from appliance.daemon.chunks import Chunk
 from appliance.daemon.measures import Stages
-from appliance.daemon.pieces import BulkLane, Chunk, Piece
 from appliance.daemon.problems import Problem
 from appliance.engine import singles
 from appliance.engine.envelope import Frame, Kind
@@ -31,10 +30,6 @@ MOST_REQUESTS = 4_096
 MOST_LOOKUPS = 1_024
 MOST_SIGNATURES = 16
 MOST_CHUNKS = 256  # each of 32 streams may have six, so that one more is never too many
-SHARED_FRAMES = 1  # of bulk work in flight for each engine while small requests keep coming
-SMALL_BYTES = FRAME_BYTES // 2
-MOST_BEFORE_BULK = 8  # frames of small requests in a row, before bulk work has its turn
-RECENT_SECONDS = 0.25  # so long after a small request bulk work stays cut small
 LOOK_SECONDS = 0.5
 
 
@@ -93,7 +88,7 @@ class Signing(Waiter[bytes]):
             super().refused(code)
 
 
-Single = TypeVar("Single", Lookup, Signing)
+Single = TypeVar("Single", Lookup, Signing, Chunk)
 
 
 class Lanes:
@@ -107,13 +102,10 @@ class Lanes:
         self._signatures: deque[Signing] = deque()
         self._small = Waiting(stages)
         self._lookups: deque[Lookup] = deque()
-        self._bulk = BulkLane()
-        self._before_bulk = 0
+        self._bulk: deque[Chunk] = deque()
         self._lookup_turn = False
-        self._small_seen = -math.inf
         self._looking: asyncio.TimerHandle | None = None
         self.kick: Callable[[], None] = lambda: None
-        self.engines: Callable[[], int] = lambda: 1
 
     def ask(
         self, source: str, target: str, count: int, lines: bytes, order: bytes = b"", due: float = math.inf
@@ -128,7 +120,7 @@ class Lanes:
         _require_carried(order)
         future: asyncio.Future[Part] = self._loop.create_future()
         request = Request(source, target, count, lines, future, order, due)
-        request.since = self._small_seen = self._loop.time()
+        request.since = self._loop.time()
         self._small.add(request)
         self._queued(due)
         return future
@@ -151,7 +143,7 @@ class Lanes:
         _require_room(len(self._bulk), MOST_CHUNKS)
         _require_carried(order)
         future: asyncio.Future[Answer] = self._loop.create_future()
-        self._bulk.add(Chunk(source, target, count, lines, future, order, due))
+        self._bulk.append(Chunk(source, target, count, lines, future, order, due))
         self._queued(due)
         return future
 
@@ -165,7 +157,6 @@ class Lanes:
         _require_room(len(self._lookups), MOST_LOOKUPS)
         future: asyncio.Future[Tagged] = self._loop.create_future()
         self._lookups.append(Lookup(source, line, future, due))
-        self._small_seen = self._loop.time()
         self._queued(due)
         return future
 
@@ -183,47 +174,33 @@ class Lanes:
 
     @property
     def waiting(self) -> dict[str, int]:
-        """How much waits in each lane: requests, look-ups, chunks and pieces of bulk work, signatures."""
+        """How much waits in each lane: requests, look-ups, chunks of bulk work, signatures."""
         lookups, signatures = len(self._lookups), len(self._signatures)
         return {"small": self._small.requests, "lookup": lookups, "bulk": len(self._bulk), "sign": signatures}
 
-    def take(self, signs: bool = True) -> Work | None:
-        """The next frame of work for an engine; only one that ``signs`` (has a log key) is asked for a signature."""
-        now = self._loop.time()
-        signing = _first(self._signatures, now) if signs else None
-        return signing or self._unless_bulk_has_its_turn(now) or self._piece(now)
+    def take(self, now: bool, signs: bool = True) -> Work | None:
+        """The next frame of work for an engine: one that is answered at once (``now``), or another one.
 
-    def _unless_bulk_has_its_turn(self, now: float) -> Work | None:
-        """Small requests and look-ups; after so many frames of them in a row a piece of the bulk work that waits."""
-        if self._before_bulk >= MOST_BEFORE_BULK and (piece := self._piece(now)):
-            return piece
-        work = self._by_turns(now)
-        self._before_bulk += work is not None and len(self._bulk) > 0
-        return work
+        Only an engine that ``signs`` (has a log key) is asked for a signature.
+        """
+        moment = self._loop.time()
+        if now:
+            return self._by_turns(moment)
+        return (_first(self._signatures, moment) if signs else None) or _first(self._bulk, moment)
 
-    def _by_turns(self, now: float) -> Work | None:
+    def _by_turns(self, moment: float) -> Work | None:
         """A batch of small requests or a look-up, so that neither kind can keep the other waiting."""
         self._lookup_turn = not self._lookup_turn
         if self._lookup_turn:
-            return _first(self._lookups, now) or self._small.take(now)
-        return self._small.take(now) or _first(self._lookups, now)
-
-    def _piece(self, now: float) -> Piece | None:
-        """The next piece of bulk work; a small one, and few at a time, while small requests keep coming."""
-        if now - self._small_seen < RECENT_SECONDS:
-            piece = self._bulk.take(now, SMALL_BYTES, SHARED_FRAMES * self.engines())
-        else:
-            piece = self._bulk.take(now, FRAME_BYTES, math.inf)
-        if piece is not None:
-            self._before_bulk = 0
-        return piece
+            return _first(self._lookups, moment) or self._small.take(moment)
+        return self._small.take(moment) or _first(self._lookups, moment)
 
     def _look(self) -> None:
         """Late work is dropped even if no engine takes any."""
         now = self._loop.time()
         self._small.drop(now)
         self._lookups = deque(one for one in self._lookups if one.wanted(now))
-        self._bulk.drop(now)
+        self._bulk = deque(one for one in self._bulk if one.wanted(now))
         waiting: list[Waiter[Any]] = [*self._small, *self._lookups, *self._bulk]
         mortal = any(item.due < math.inf for item in waiting)
         self._looking = self._loop.call_later(LOOK_SECONDS, self._look) if mortal else None
@@ -234,8 +211,8 @@ class Lanes:
             match item:
                 case Batch():
                     self._try_again(item.requests, code)
-                case Piece():
-                    self._bulk.put_back(item, code)
+                case Chunk():
+                    _put_back(self._bulk, item, code)
                 case Lookup():
                     _put_back(self._lookups, item, code)
                 case Signing():
@@ -254,10 +231,10 @@ class Lanes:
 
     def refuse_all(self, code: str) -> None:
         """No engine will come soon."""
-        waiting: list[Waiter[Any]] = [*self._signatures, *self._small.clear(), *self._lookups, *self._bulk.clear()]
+        waiting: list[Waiter[Any]] = [*self._signatures, *self._small.clear(), *self._lookups, *self._bulk]
         for item in waiting:
             item.refused(code)
-        for queue in (self._signatures, self._lookups):
+        for queue in (self._signatures, self._lookups, self._bulk):
             queue.clear()
 
 

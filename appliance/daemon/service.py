@@ -93,7 +93,6 @@ class Service:
         places = [Places(token.number, token.label, token.processes) for token in config.tokens]
         self.supervisor = Supervisor(places, launch, self.lanes, self)
         self.lanes.kick = self.supervisor.kick
-        self.lanes.engines = lambda: len(self.supervisor.serving)
         self.snapshot: Snapshot | None = None
         self.ledger_finished: str | None = None  # when its newest entry was carried out
         self.buckets: dict[str, Bucket] = {}

@@ -27,6 +27,7 @@ from appliance.tlog.checkpoint import Checkpoint
 from appliance.tlog.errors import TlogError
 
 Ends = tuple[Generation | None, Generation | None]
+Meanwhile = Callable[[Callable[[], None]], None]
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,26 @@ class LogKey:
 
 
 class Engine:
-    """What is served: the verified ledger, the converter over the token's keys, the log key. For one thread."""
+    """What is served: the verified ledger, two converters over the token's keys, the log key. For one thread.
 
-    def __init__(self, state: LedgerState, converter: Converter, log: LogKey, orders: Orders | None = None) -> None:
+    ``converter`` is for bulk work, ``quick`` for what may come in the middle of that: they share no buffer.
+    ``meanwhile`` does what waits for the disk; what came meanwhile may be asked before it returns.
+    """
+
+    def __init__(
+        self,
+        state: LedgerState,
+        converter: Converter,
+        quick: Converter,
+        log: LogKey,
+        orders: Orders | None = None,
+        meanwhile: Meanwhile = lambda work: work(),
+    ) -> None:
         self._state = state
-        self._converter = converter
+        self._converter, self._quick = converter, quick
         self._log = log
         self._orders = orders or Orders(state)
+        self._meanwhile = meanwhile
         self._told = ""
 
     def reply(self, frame: Frame) -> bytes:
@@ -67,28 +81,39 @@ class Engine:
     def _reply(self, frame: Frame) -> bytes:
         match frame.kind:
             case Kind.CONVERT:
-                return frames.pack_answer(frame.request, self._convert(frames.read_convert(frame)))
+                return frames.pack_answer(frame.request, self._convert(frames.read_convert(frame), self._converter))
+            case Kind.CONVERT_NOW:
+                return frames.pack_answer(frame.request, self._convert(frames.read_convert(frame), self._quick))
             case Kind.TAG:
                 return singles.pack_tagged(frame.request, self._tag(singles.read_tag(frame)))
             case Kind.SIGN:
                 return pack(Kind.SIGNED, frame.request, self._sign(singles.read_sign(frame)))
             case Kind.SELF_TEST if not frame.payload:
-                selftest.run(self._state, self._converter)
+                self.test()
                 return pack(Kind.TESTED, frame.request)
             case Kind.PING:
                 return pack(Kind.PONG, frame.request)
             case _:
                 raise FrameError(f"frame {frame.kind.name}: not for an engine")
 
-    def _convert(self, question: Convert) -> Answer:
+    def test(self) -> None:
+        """Convert known numbers there and back; raises as `appliance.engine.selftest.run`."""
+        for converter in (self._converter, self._quick):
+            selftest.run(self._state, converter)
+
+    def _convert(self, question: Convert, converter: Converter) -> Answer:
         source, target = self._ends(question)
         pair = self._domain(source), self._domain(target)
         if not self._state.policy.grants_anyone(*pair):
             raise Refused("pair_denied")
         order = self._orders.admit(question.order, *pair, question.count)
-        done = self._converter.convert_lines(source, target, question.lines)
-        if order is not None:
-            self._orders.use(order, done.converted)
+        converted = 0  # also if there is no usable key on the way
+        try:
+            done = converter.convert_lines(source, target, question.lines)
+            converted = done.converted
+        finally:
+            if order is not None:
+                self._orders.settle(order, question.count, converted)
         return Answer(done.converted, done.malformed, done.unknown, done.text, done.tags)
 
     def _ends(self, question: Convert) -> Ends:
@@ -101,12 +126,13 @@ class Engine:
         source = routes.resolve(self._state, question.source)
         if not self._state.policy.history_for_anyone(self._domain(source)):
             raise Refused("pair_denied")
-        return self._converter.tags_of(source, question.line)
+        return self._quick.tags_of(source, question.line)
 
     def _sign(self, text: str) -> bytes:
         """The signature under a checkpoint: only after it is remembered durably that it was signed."""
         try:
-            logmark.advance(self._log.directory, self._checkpoint(text))
+            checkpoint = self._checkpoint(text)
+            self._meanwhile(lambda: logmark.advance(self._log.directory, checkpoint))
         except (TlogError, logmark.LogmarkUnusable, logmark.CheckpointBehind) as error:
             self._tell(error)
             raise Refused(CHECKPOINT_REFUSED) from None

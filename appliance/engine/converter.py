@@ -48,17 +48,27 @@ class Converter:
     """Converts numbers by the keys of one ledger state. For one thread.
 
     ``encryptor`` gives the AES of a key. Every key that may convert or tag now is asked for at once, so that
-    a missing one is found before the first conversion. Whether any role may have a pair at all is the
+    a missing one is found before the first conversion. ``chunk``: how many numbers go in lockstep. ``between`` is
+    called where the work may be interrupted, before each round of a chunk and after each number that goes by itself;
+    it may use the same keys, with another converter. Whether any role may have a pair at all is the
     caller's check, not made here, and so is whether there must be a tag key.
     """
 
-    def __init__(self, state: LedgerState, encryptor: Callable[[KeyRecord], EncryptBlocks]) -> None:
+    def __init__(
+        self,
+        state: LedgerState,
+        encryptor: Callable[[KeyRecord], EncryptBlocks],
+        *,
+        chunk: int = CHUNK,
+        between: Callable[[], None] | None = None,
+    ) -> None:
         self._state = state
+        self._chunk, self._between = chunk, between
         self._paths: dict[tuple[Generation | None, Generation | None], Path] = {}
         readable = [key for key in state.keys.values() if key.state in READABLE and key.generation.domain in state.tree]
         self._edges = {record.generation: self._edge(record, encryptor(record)) for record in readable}
         root = state.tree.root.format
-        self._lookup = {record.generation: Tagger(encryptor(record), root) for record in readable_tags(state)}
+        self._lookup = {record.generation: Tagger(encryptor(record), root, chunk) for record in readable_tags(state)}
         current = current_tag(state)
         self._tagger = None if current is None else self._lookup[current.generation]
 
@@ -73,8 +83,8 @@ class Converter:
         """
         path = self._path(source, target)
         if not path.in_columns or _few(data):
-            return _by_number(path, data, self._tagger)
-        pieces = _pieces(data, CHUNK * (path.source.text_length + 1))
+            return _by_number(path, data, self._tagger, self._between)
+        pieces = _pieces(data, self._chunk * (path.source.text_length + 1))
         parts = [_in_columns(path, piece, self._tagger) for piece in pieces]
         return Converted(
             b"".join(part.text for part in parts),
@@ -125,7 +135,8 @@ class Converter:
 
     def _edge(self, record: KeyRecord, encrypt_blocks: EncryptBlocks) -> Edge:
         child, parent = self._format(record.generation), self._format(record.parent)
-        return Edge(encrypt_blocks, child, parent, self._format(None), record.generation.domain.encode("ascii"))
+        root, tweak = self._format(None), record.generation.domain.encode("ascii")
+        return Edge(encrypt_blocks, child, parent, root, tweak, chunk=self._chunk, between=self._between)
 
     def _format(self, generation: Generation | None) -> Format:
         tree = self._state.tree
@@ -178,13 +189,17 @@ def _tagged(tagger: Tagger, a: Halves, b: Halves, status: NDArray[np.uint8]) -> 
     return tagger.of_columns(a[good], b[good])
 
 
-def _by_number(path: Path, data: bytes, tagger: Tagger | None) -> Converted:
+def _by_number(path: Path, data: bytes, tagger: Tagger | None, between: Callable[[], None] | None) -> Converted:
     """The same, line by line."""
     lines = data.split(b"\n")
     if not lines[-1]:
         lines.pop()
     values: list[int] = []
-    out = [_line(path, line.removesuffix(b"\r"), values) for line in lines]
+    out = []
+    for line in lines:
+        out.append(_line(path, line.removesuffix(b"\r"), values))
+        if between is not None:
+            between()
     malformed, unknown = out.count(ERROR_LINES[MALFORMED]), out.count(ERROR_LINES[UNKNOWN])
     tags = b"" if tagger is None else tagger.of_values(values)
     return Converted(b"".join(out), len(out) - malformed - unknown, malformed, unknown, tags)

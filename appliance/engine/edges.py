@@ -11,6 +11,7 @@ blocks are asked twice. What fails it is nobody's only if a second climb, with e
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from appliance.numbers.aes import CiphertextAltered, EncryptBlocks
@@ -18,7 +19,7 @@ from appliance.numbers.columns import Flags
 from appliance.numbers.embedding import carries, to_child, to_parent
 from appliance.numbers.ff1 import ROUNDS, FF1Halves
 from appliance.numbers.formats import Format
-from appliance.numbers.lockstep import Halves, Lockstep, fits
+from appliance.numbers.lockstep import CHUNK, Halves, Lockstep, fits
 
 Columns = tuple[Halves, Halves]
 SPARSE = 2**20
@@ -38,18 +39,26 @@ def doubled_rounds(child: Format, parent: Format, root: Format) -> int:
 
 
 class Edge:
-    """One generation's key at work, with the formats on both sides of it.
+    """One generation's key at work, with the formats on both sides of it; ``chunk``, ``between``: see `Lockstep`.
 
     Raises:
         CiphertextAltered: here and by all methods: the token answered a block in two ways.
     """
 
     def __init__(
-        self, encrypt_blocks: EncryptBlocks, child: Format, parent: Format, root: Format, tweak: bytes
+        self,
+        encrypt_blocks: EncryptBlocks,
+        child: Format,
+        parent: Format,
+        root: Format,
+        tweak: bytes,
+        *,
+        chunk: int = CHUNK,
+        between: Callable[[], None] | None = None,
     ) -> None:
         self.child, self.parent = child, parent
         self._scalar = FF1Halves(encrypt_blocks, child, tweak)
-        self._lockstep = Lockstep(encrypt_blocks, child, tweak) if fits(child) else None
+        self._lockstep = Lockstep(encrypt_blocks, child, tweak, chunk=chunk, between=between) if fits(child) else None
         self._doubled = doubled_rounds(child, parent, root)
         self.in_columns = carries(parent, child)
 

@@ -4,7 +4,7 @@ A frame is a header of 16 bytes and a payload. All integers are unsigned and big
 
     offset  bytes  field
     0       2      magic, ``KF``
-    2       1      version, 2
+    2       1      version, 3
     3       1      kind (see `Kind`)
     4       8      request id: chosen by the daemon, repeated in the answer; 0 in HELLO and FAILED
     12      4      length of the payload
@@ -14,6 +14,7 @@ A frame is a header of 16 bytes and a payload. All integers are unsigned and big
     FAILED     JSON of `frames.Failed`: the engine's last words before it exits
     CONVERT    lengths of both names (1 byte each), count (4 bytes), length of the order (2 bytes), source name,
                target name, disclosure order (CMS in DER, or nothing), lines
+    CONVERT_NOW as CONVERT, of 1,024 lines at most: somebody waits for the answer (see `NOW`)
     ANSWER     counts of converted, malformed, unknown, bytes of tags (4 bytes each), tags, lines
     TAG        length of the name (1 byte), source name, one line
     TAGGED     status (1 byte), tags: one for each readable generation of the tag key, newest first
@@ -41,7 +42,7 @@ from typing import ClassVar, NamedTuple
 from appliance.errors import KagimoriError
 
 MAGIC = b"KF"
-VERSION = 2
+VERSION = 3
 HEADER = struct.Struct("!2sBBQI")
 MAX_PAYLOAD = 35 << 16  # an ANSWER of 8,192 longest lines, each with its tag, is the largest
 
@@ -68,6 +69,11 @@ class Kind(IntEnum):
     SIGNED = 11
     SELF_TEST = 12
     TESTED = 13
+    CONVERT_NOW = 14
+
+
+NOW = frozenset({Kind.CONVERT_NOW, Kind.TAG, Kind.PING})
+"""Questions that are answered before all others, and in the middle of a CONVERT; in their order among themselves."""
 
 
 class Frame(NamedTuple):

@@ -18,6 +18,7 @@ from appliance.numbers.newlines import count_lines
 CONVERT_HEAD = struct.Struct("!BBIH")
 ANSWER_HEAD = struct.Struct("!IIII")
 MAX_LINES = 8_192
+MAX_LINES_NOW = 1_024
 MAX_LINE_BYTES = 256
 MAX_NAME_BYTES = 64
 MAX_ORDER_BYTES = 65_535
@@ -28,6 +29,7 @@ _ORDER_CODES = frozenset({"order_required", "order_invalid", "order_expired", "o
 ERROR_CODES = _TAG_CODES | _ORDER_CODES  # those of a conversion; all of them are problem codes, too
 _CODES_BY_QUESTION = {
     Kind.CONVERT: ERROR_CODES,
+    Kind.CONVERT_NOW: ERROR_CODES,
     Kind.TAG: _TAG_CODES,
     Kind.SIGN: frozenset({CHECKPOINT_REFUSED}),
 }
@@ -116,11 +118,16 @@ def pack_record(kind: Literal[Kind.HELLO, Kind.FAILED], record: Hello | Failed) 
     return pack(kind, 0, msgspec.json.encode(record))
 
 
-def pack_convert(request: int, source: str, target: str, count: int, lines: bytes, order: bytes = b"") -> bytes:
-    """A CONVERT frame. ``lines``: ``count`` lines, each ended by a newline; ``order``: at most `MAX_ORDER_BYTES`."""
+def pack_convert(
+    request: int, source: str, target: str, count: int, lines: bytes, order: bytes = b"", *, now: bool = False
+) -> bytes:
+    """A CONVERT or, for ``now``, CONVERT_NOW frame.
+
+    ``lines``: ``count`` lines, each ended by a newline; ``order``: at most `MAX_ORDER_BYTES`.
+    """
     names = source.encode("ascii"), target.encode("ascii")
     head = CONVERT_HEAD.pack(len(names[0]), len(names[1]), count, len(order))
-    return pack(Kind.CONVERT, request, head, *names, order, lines)
+    return pack(Kind.CONVERT_NOW if now else Kind.CONVERT, request, head, *names, order, lines)
 
 
 def pack_answer(request: int, answer: Answer) -> bytes:
@@ -147,25 +154,25 @@ def read_record(frame: Frame, record: type[Record]) -> Record:
 
 
 def read_convert(frame: Frame) -> Convert:
-    """The payload of a CONVERT frame.
+    """The payload of a CONVERT or CONVERT_NOW frame.
 
     Raises:
         FrameError: names too long or not ASCII, no line or too many, or a count that is not the
             number of lines (an answer would then stand beside the wrong question).
     """
-    payload = frame.payload
+    payload, kind = frame.payload, frame.kind.name
     if len(payload) < CONVERT_HEAD.size:
-        raise FrameError("frame CONVERT: shorter than its head")
+        raise FrameError(f"frame {kind}: shorter than its head")
     source_length, target_length, count, order_length = CONVERT_HEAD.unpack_from(payload)
     middle = CONVERT_HEAD.size + source_length
     end = middle + target_length
     start = end + order_length
     if start > len(payload):
-        raise FrameError("frame CONVERT: shorter than its names and its order")
-    source = read_name("CONVERT", payload[CONVERT_HEAD.size : middle])
-    target = read_name("CONVERT", payload[middle:end])
+        raise FrameError(f"frame {kind}: shorter than its names and its order")
+    source = read_name(kind, payload[CONVERT_HEAD.size : middle])
+    target = read_name(kind, payload[middle:end])
     lines = payload[start:]
-    check_lines("CONVERT", lines, count)
+    check_lines(kind, lines, count, MAX_LINES_NOW if frame.kind is Kind.CONVERT_NOW else MAX_LINES)
     return Convert(source, target, count, lines, payload[end:start])
 
 
@@ -232,13 +239,13 @@ def read_name(kind: str, name: bytes) -> str:
     return name.decode("ascii")
 
 
-def check_lines(kind: str, lines: bytes, count: int) -> None:
-    """Exactly ``count`` lines, each ended by a newline; 1 to `MAX_LINES`.
+def check_lines(kind: str, lines: bytes, count: int, most: int = MAX_LINES) -> None:
+    """Exactly ``count`` lines, each ended by a newline; 1 to ``most``.
 
     Raises:
         FrameError: they are not.
     """
-    if not 0 < count <= MAX_LINES:
-        raise FrameError(f"frame {kind}: {count} lines; 1 to {MAX_LINES} are allowed")
+    if not 0 < count <= most:
+        raise FrameError(f"frame {kind}: {count} lines; 1 to {most} are allowed")
     if count_lines(lines) != count or not lines.endswith(b"\n"):
         raise FrameError(f"frame {kind}: the lines are not as many as it says")

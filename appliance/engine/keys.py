@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from appliance.engine.tokens import Seat
 from appliance.errors import KagimoriError
-from appliance.ledger.fold import LedgerState
+from appliance.ledger.fold import KeyRecord, LedgerState
 from appliance.ledger.servicekeys import current_log, current_tag
 from appliance.ledger.services import LOG, TAG
 from appliance.ledger.states import READABLE, KeyState
@@ -40,6 +40,10 @@ class OpenKeys:
     blocks: Mapping[Generation, EncryptBlocks]
     log: Generation | None
     sign: Callable[[bytes], bytes] | None
+
+    def encryptor(self, record: KeyRecord) -> EncryptBlocks:
+        """AES of a key that is open."""
+        return self.blocks[record.generation]
 
     def __contains__(self, generation: Generation) -> bool:
         return generation in self.blocks or generation == self.log

@@ -1,8 +1,9 @@
 """One running engine as the daemon sees it: its socket, its process if the daemon started it, its frames, its deadline.
 
-Up to `WINDOW` frames are in flight, so that the engine finds the next one waiting when it has
-answered one. An engine answers in order; one that takes longer than the deadline for the oldest frame,
-or sends anything but the answer expected, is killed. An idle one is asked for a sign of life. The process of one
+Up to `WINDOW` frames are in flight, so that the engine finds the next one waiting when it has answered one; and as many
+that it answers at once (`appliance.engine.envelope.NOW`), in the middle of the others. Among each of the two it answers
+in order; one that takes longer than the deadline for the oldest frame of either, or sends anything but the answer
+expected, is killed. An idle one is asked for a sign of life. The process of one
 that systemd started is another user's: there the connection is cut, and systemd's watchdog ends what hangs.
 """
 
@@ -11,12 +12,12 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, Protocol
 
 from appliance.engine import frames, starting
-from appliance.engine.envelope import Frame, FrameError, FrameReader, Kind, pack
+from appliance.engine.envelope import NOW, Frame, FrameError, FrameReader, Kind, pack
 from appliance.engine.frames import Failed, Hello, Reason
 
 Gone = Literal["killed", "died"]
@@ -64,6 +65,35 @@ def silent(message: str) -> Failed:
     return Failed(reason="token", message=message, hint=hint, exit_code=5)
 
 
+class _InFlight:
+    """The frames of one kind that an engine has, in the order of their answers; None: a ping.
+
+    ``since``: when the oldest one became the oldest (the event loop's time).
+    """
+
+    def __init__(self) -> None:
+        self.frames: deque[tuple[int, Work | None]] = deque()
+        self.since = 0.0
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def answers(self, request: int) -> bool:
+        """Whether it is the next one to be answered."""
+        return bool(self.frames) and self.frames[0][0] == request
+
+    def put(self, request: int, work: Work | None, moment: float) -> None:
+        """One more."""
+        if not self.frames:
+            self.since = moment
+        self.frames.append((request, work))
+
+    def done(self, moment: float) -> None:
+        """The oldest one has its answer."""
+        self.frames.popleft()
+        self.since = moment
+
+
 class Link(asyncio.Protocol):
     """The socket side of an engine.
 
@@ -78,9 +108,9 @@ class Link(asyncio.Protocol):
         self._on_free = on_free
         self._on_lost = on_lost
         self._reader = FrameReader()
-        self._in_flight: deque[tuple[int, Work | None]] = deque()  # None: a ping
+        self._now, self._other = _InFlight(), _InFlight()
         self._last_request = 0
-        self._since = self._loop.time()  # when the oldest frame in flight became the oldest, or idleness began
+        self._heard = self._loop.time()  # when the newest answer came
         self._process: asyncio.subprocess.Process | None = None
         self._transport: asyncio.Transport | None = None
         self._tick: asyncio.TimerHandle | None = None
@@ -90,7 +120,7 @@ class Link(asyncio.Protocol):
         self._killed_for: str | None = None
         self.failure: Failed | None = None
         self.answered = 0  # lines, for the status
-        self.started = self._since
+        self.started = self._heard
 
     @classmethod
     async def start(
@@ -140,12 +170,17 @@ class Link(asyncio.Protocol):
     @property
     def load(self) -> int:
         """Lines in flight; what has none counts as one."""
-        return sum(max(1, 0 if work is None else work.count) for _, work in self._in_flight)
+        return sum(max(1, 0 if work is None else work.count) for _, work in self._every)
 
     @property
     def in_flight(self) -> int:
         """Frames that it has, and has not answered yet."""
-        return len(self._in_flight)
+        return len(self._now) + len(self._other)
+
+    @property
+    def _every(self) -> Iterator[tuple[int, Work | None]]:
+        yield from self._other.frames
+        yield from self._now.frames
 
     @property
     def end(self) -> End:
@@ -159,10 +194,9 @@ class Link(asyncio.Protocol):
         """Whether its token has the key that signs the log's checkpoints."""
         return self.hello.signs
 
-    @property
-    def free(self) -> bool:
-        """Whether it can take a frame now."""
-        return len(self._in_flight) < WINDOW and not self.closing
+    def takes(self, now: bool) -> bool:
+        """Whether it can be given a frame that is answered at once (``now``), or another one."""
+        return len(self._now if now else self._other) < WINDOW and not self.closing
 
     def send(self, work: Work) -> None:
         """Give the engine a frame of work."""
@@ -171,9 +205,8 @@ class Link(asyncio.Protocol):
     def _put(self, frame: bytes, work: Work | None) -> None:
         assert self._transport is not None  # noqa: S101 -- only a started link is handed out
         self._last_request += 1
-        if not self._in_flight:
-            self._since = self._loop.time()
-        self._in_flight.append((self._last_request, work))
+        kind = self._now if work is None or work.kind in NOW else self._other
+        kind.put(self._last_request, work, self._loop.time())
         self._transport.write(frame)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -201,16 +234,17 @@ class Link(asyncio.Protocol):
                 raise FrameError(f"frame {frame.kind.name}: not for a daemon")
 
     def _settle(self, frame: Frame) -> None:
-        if not self._in_flight or self._in_flight[0][0] != frame.request:
+        kind = self._now if self._now.answers(frame.request) else self._other
+        if not kind.answers(frame.request):
             raise FrameError(f"frame {frame.kind.name}: answers a question that was not asked")
-        work = self._in_flight[0][1]
+        work = kind.frames[0][1]
         if (work is None) != (frame.kind is Kind.PONG):
             raise FrameError(f"frame {frame.kind.name}: not the answer to that question")
         if work is not None:
             self._tell(work, frame)
-        self._in_flight.popleft()
-        self._since = self._loop.time()
-        if self.closing and not self._in_flight:
+        self._heard = self._loop.time()
+        kind.done(self._heard)
+        if self.closing and not self.in_flight:
             self._hang_up()
         self._on_free()
 
@@ -225,8 +259,8 @@ class Link(asyncio.Protocol):
         """asyncio: the engine's end is closed: it died, or it ends as asked."""
         if self._tick is not None:
             self._tick.cancel()
-        orphans = [work for _, work in self._in_flight if work is not None]
-        self._in_flight.clear()
+        orphans = [work for _, work in self._every if work is not None]
+        self._now, self._other = _InFlight(), _InFlight()
         self.closing = True
         self._gone.set()
         if not self._greeting.done():
@@ -240,11 +274,11 @@ class Link(asyncio.Protocol):
 
     def _look(self) -> None:
         """Now and then: has the oldest frame waited too long; is an idle engine alive?"""
-        waited = self._loop.time() - self._since
-        if waited >= self._deadline and self._in_flight:
+        latest = self._loop.time() - self._deadline
+        if any(kind and kind.since <= latest for kind in (self._now, self._other)):
             self.kill(f"gave no answer for {self._deadline:g} s")
             return
-        if waited >= self._deadline and not self.closing:
+        if self._heard <= latest and not self.in_flight and not self.closing:
             self._put(pack(Kind.PING, self._last_request + 1), None)
         self._tick = self._loop.call_later(self._tick_seconds, self._look)
 
@@ -260,7 +294,7 @@ class Link(asyncio.Protocol):
     def close(self) -> None:
         """Let the engine answer what it has, then end."""
         self.closing = True
-        if not self._in_flight:
+        if not self.in_flight:
             self._hang_up()
 
     def _hang_up(self) -> None:

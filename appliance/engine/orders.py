@@ -34,6 +34,8 @@ class Orders:
     def admit(self, der: bytes, source: str, target: str, count: int) -> VerifiedOrder | None:
         """The order under which so many numbers may be converted between these domains; None: none is needed.
 
+        They count from now on, so that what is asked in the middle of it finds no more than is left; see `settle`.
+
         Raises:
             Refused: order_required, order_invalid, order_expired, order_mismatch, order_exhausted.
         """
@@ -50,11 +52,12 @@ class Orders:
             raise Refused(error.code) from None
         if self._used[verified.digest] + count > verified.order.most:
             raise Refused("order_exhausted")
+        self._used[verified.digest] += count
         return verified
 
-    def use(self, verified: VerifiedOrder, converted: int) -> None:
-        """So many numbers were converted under it."""
-        self._used[verified.digest] += converted
+    def settle(self, verified: VerifiedOrder, count: int, converted: int) -> None:
+        """Of ``count`` numbers admitted under it only ``converted`` were: the others count no longer."""
+        self._used[verified.digest] -= count - converted
 
     def _verify(self, der: bytes, now: datetime) -> VerifiedOrder:
         """Remembered by its bytes, since each frame of a stream brings the same ones; time is looked at each time."""

@@ -15,18 +15,20 @@ import os
 import socket
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 from appliance import configuration
 from appliance.configuration import Configuration
-from appliance.engine import frames, headmark, keys, pinguard, selftest, service, tokens
+from appliance.engine import frames, headmark, keys, pinguard, service, tokens
 from appliance.engine.answers import Engine, LogKey
 from appliance.engine.converter import Converter
-from appliance.engine.envelope import FrameError, FrameReader, Kind
+from appliance.engine.envelope import Frame, FrameError, Kind
 from appliance.engine.frames import Failed, Hello
 from appliance.engine.keys import OpenKeys
 from appliance.engine.selftest import SelfTestFailed
 from appliance.engine.tokens import Seat
+from appliance.engine.turns import RECEIVE_BYTES, Turns
 from appliance.errors import KagimoriError
 from appliance.ledger import chain, files
 from appliance.ledger.errors import LedgerError
@@ -36,7 +38,6 @@ from appliance.systemd import Manager
 from appliance.token import errors as token_errors
 from appliance.token.token import Token
 
-RECEIVE_BYTES = 1 << 18
 PARTING_SECONDS = 5.0
 _PIN_ERRORS = (token_errors.PinWrong, token_errors.PinLocked, token_errors.PinNeeded, pinguard.PinRefusedBefore)
 _KEY_ERRORS = (
@@ -79,13 +80,24 @@ def _run(config_path: Path, connection: socket.socket, number: int, manager: Man
     with _login(config, seat) as token:
         opened = keys.open_keys(token, state, seat)
         log = LogKey(config.origin, config.state.directory, opened.sign or _never)
-        converter = Converter(state, lambda record: opened.blocks[record.generation])
-        selftest.run(state, converter)  # an engine that greets has converted; what it dies of later was its work
-        engine = Engine(state, converter, log)
+        turns = Turns(connection)
+        bulk = Converter(state, opened.encryptor, between=turns.between)
+        quick = Converter(state, opened.encryptor, chunk=frames.MAX_LINES_NOW)
+        engine = Engine(state, bulk, quick, log, meanwhile=turns.meanwhile)
+        engine.test()  # an engine that greets has converted; what it dies of later was its work
         connection.sendall(frames.pack_record(Kind.HELLO, _hello(state, token, opened)))
         pulse = service.Pulse(manager or Manager(), f"serves {token.facts.label}, ledger entry {state.sequence}")
-        _serve(connection, engine, pulse, signs=opened.sign is not None)
+        turns.serve(engine.reply if opened.sign is not None else _unsigned(engine.reply), pulse)
     return 0
+
+
+def _unsigned(reply: Callable[[Frame], bytes]) -> Callable[[Frame], bytes]:
+    """The same, with no checkpoint taken: it is refused before the log's mark moves."""
+
+    def without_log_key(frame: Frame) -> bytes:
+        return reply(frame) if frame.kind is not Kind.SIGN else _never(frame.payload)
+
+    return without_log_key
 
 
 def _never(message: bytes) -> bytes:
@@ -133,16 +145,6 @@ def _hello(state: LedgerState, token: Token, opened: OpenKeys) -> Hello:
             for generation, record in sorted(state.keys.items())
         ),
     )
-
-
-def _serve(connection: socket.socket, engine: Engine, pulse: service.Pulse, *, signs: bool) -> None:
-    reader = FrameReader()
-    while data := pulse.receive(connection, RECEIVE_BYTES):
-        for frame in reader.feed(data):
-            if frame.kind is Kind.SIGN and not signs:  # refused before the log's mark moves
-                _never(frame.payload)
-            connection.sendall(engine.reply(frame))
-            pulse.beat()
 
 
 def _failed(error: KagimoriError) -> Failed:

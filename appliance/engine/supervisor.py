@@ -32,8 +32,11 @@ Launch = Callable[[int, Callable[[], None], Callable[[Link, list[Work]], None]],
 class WorkSource(Protocol):
     """Where work comes from (the daemon's lanes)."""
 
-    def take(self, signs: bool) -> Work | None:
-        """The next frame of work, None if there is none; signatures come first, and only if the engine signs."""
+    def take(self, now: bool, signs: bool) -> Work | None:
+        """The next frame of work, None if there is none: one that is answered at once (``now``), or another one.
+
+        Signatures only if the engine signs.
+        """
 
     def put_back(self, work: Sequence[Work], code: str) -> None:
         """Work that died with its engine: to be tried once more, or refused with the code."""
@@ -243,8 +246,12 @@ class Supervisor:
         if any(link.signs for link in serving):
             self.mute = False
             self._no_longer_overdue()
-        while (link := _least_loaded(serving)) is not None:
-            work = self._take(link.signs)
+        for now in (True, False):
+            self._hand_out(serving, now)
+
+    def _hand_out(self, serving: list[Link], now: bool) -> None:
+        while (link := _least_loaded(serving, now)) is not None:
+            work = self._take(now, link.signs)
             if work is not None:
                 link.send(work)
             elif link.signs:
@@ -252,9 +259,9 @@ class Supervisor:
             else:  # only signatures can be left
                 serving = [other for other in serving if other.signs]
 
-    def _take(self, signs: bool) -> Work | None:
+    def _take(self, now: bool, signs: bool) -> Work | None:
         """The next work; while no engine signs, signatures are refused, so that nobody waits for one in vain."""
-        while (work := self._lanes.take(signs or self.mute)) is not None:
+        while (work := self._lanes.take(now, signs or self.mute)) is not None:
             if signs or work.kind is not Kind.SIGN:
                 return work
             work.refused(UNAVAILABLE)
@@ -277,5 +284,5 @@ def _order(before: Pool) -> list[int]:
     return sorted(range(len(before.crews)), key=lambda number: not before.crews[number].links)
 
 
-def _least_loaded(links: Sequence[Link]) -> Link | None:
-    return min((link for link in links if link.free), key=lambda link: link.load, default=None)
+def _least_loaded(links: Sequence[Link], now: bool) -> Link | None:
+    return min((link for link in links if link.takes(now)), key=lambda link: link.load, default=None)

@@ -29,15 +29,16 @@ class Tagger:
         CiphertextAltered: by the methods, if a tag made twice is two.
     """
 
-    def __init__(self, encrypt_blocks: EncryptBlocks, root: Format) -> None:
+    def __init__(self, encrypt_blocks: EncryptBlocks, root: Format, chunk: int = CHUNK) -> None:
         if root.size > 2 ** (8 * _NUMBER_BYTES):
             raise ValueError("the root's numbers do not fit eight bytes")
         self._encrypt_blocks = twice(encrypt_blocks)
         self._right_size = np.array(root.right_size, np.uint64)
-        blocks, answer = Rows(CHUNK), Rows(CHUNK)
+        blocks, answer = Rows(chunk), Rows(chunk)
         self._blocks, self._answer = blocks.blocks, answer.blocks
         self._blocks[:, 0] = int.from_bytes(PREFIX, "big")
-        self._values = aligned((CHUNK,), np.uint64)
+        self._chunk = chunk
+        self._values = aligned((chunk,), np.uint64)
         self._encrypt = twice_between(encrypt_blocks, blocks, answer)
 
     def of_values(self, values: Sequence[int]) -> bytes:
@@ -47,12 +48,12 @@ class Tagger:
         return self._encrypt_blocks(b"".join([PREFIX + value.to_bytes(_NUMBER_BYTES, "big") for value in values]))
 
     def of_columns(self, a: Halves, b: Halves) -> bytes:
-        """The same of halves, ``uint64[n]`` each: two calls of AES for `CHUNK` of them."""
+        """The same of halves, ``uint64[n]`` each: two calls of AES for a chunk of them."""
         return b"".join(self._chunks(a, b))
 
     def _chunks(self, a: Halves, b: Halves) -> Iterator[bytes]:
-        for start in range(0, len(a), CHUNK):
-            count = min(CHUNK, len(a) - start)
+        for start in range(0, len(a), self._chunk):
+            count = min(self._chunk, len(a) - start)
             values, blocks = self._values[:count], self._blocks[:count]
             np.multiply(a[start : start + count], self._right_size, out=values)
             np.add(values, b[start : start + count], out=values)

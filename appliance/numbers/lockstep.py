@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from appliance.numbers import blocks
 from appliance.numbers.aes import EncryptBlocks, twice
-from appliance.numbers.blocks import Rows, aligned, between, twice_between
+from appliance.numbers.blocks import Rows, aligned, twice_between
 from appliance.numbers.ff1 import ROUNDS, Rounds, check_domain
 from appliance.numbers.formats import Format, FormatError
 
@@ -62,7 +63,7 @@ class _Buffers:
         asked, answer = Rows(n), Rows(n)
         self._asked, self._answer = asked.blocks, answer.blocks
         self._y, self._q, self._estimate = aligned((n,), np.uint64), aligned((n,), np.uint64), aligned((n,), np.float64)
-        self.once = between(encrypt_blocks, asked, answer)
+        self.once = blocks.between(encrypt_blocks, asked, answer)
         self.twice = twice_between(encrypt_blocks, asked, answer)
         self.take(n)
 
@@ -77,13 +78,22 @@ class _Buffers:
 class Lockstep:
     """FF1 on arrays of halves of one `Format`, as `Format.split` makes them.
 
-    Not for use by two threads at once: the buffers belong to the object.
+    Not for use by two threads at once: the buffers belong to the object. ``between`` is called before each round; it
+    may do other work under the same key, with another object.
 
     Raises:
         FormatError: a half does not fit 63 bits, or the format has fewer than a million numbers.
     """
 
-    def __init__(self, encrypt_blocks: EncryptBlocks, fmt: Format, tweak: bytes, *, chunk: int = CHUNK) -> None:
+    def __init__(
+        self,
+        encrypt_blocks: EncryptBlocks,
+        fmt: Format,
+        tweak: bytes,
+        *,
+        chunk: int = CHUNK,
+        between: Callable[[], None] | None = None,
+    ) -> None:
         check_domain(fmt.radix, fmt.length)
         if not fits(fmt):
             raise FormatError(f"length: {fmt.length} digits of {fmt.radix} have halves above 63 bits")
@@ -91,6 +101,7 @@ class Lockstep:
         rounds = Rounds(twice(encrypt_blocks), fmt.radix, fmt.length, tweak)
         self._wide = rounds.d == 12  # b <= 8, so d is 8 or 12
         self._chunk = chunk
+        self._between = between
         self._buffers = _Buffers(encrypt_blocks, chunk)
         self._buffers.high[:] = rounds.last_block(0) >> 64
         self._steps = [self._step(rounds, i) for i in range(ROUNDS)]
@@ -145,9 +156,11 @@ class Lockstep:
         buffers = self._buffers
         if buffers.n != len(a):
             buffers.take(len(a))
-        y, q = buffers.y, buffers.q
+        y, q, between = buffers.y, buffers.q, self._between
         encrypt = [buffers.twice] * doubled + [buffers.once] * (ROUNDS - doubled)
         for i in range(ROUNDS - 1, -1, -1) if inverse else range(ROUNDS):
+            if between is not None:
+                between()
             step = self._steps[i]
             target, other = (a, b) if step.changes_left else (b, a)
             self._round_function(step, other, buffers, encrypt[i])

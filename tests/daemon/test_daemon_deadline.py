@@ -15,12 +15,14 @@ import pytest
 from appliance.daemon.app import HISTORY
 from appliance.daemon.problems import Problem
 from appliance.daemon.requests import parse_timeout
+from appliance.engine.frames import MAX_LINES_NOW
 from tests.daemonkit import JSON, TEXT, Asking, Daemon, Reply, codes, kinds, stopped, stream_path, wait_for
 from tests.watchkit import watched_world
 from tests.world import softhsm
 
 QUESTION = {"source": "sspin.A", "target": "sspin.B", "purpose": "exchange", "reference": "a test"}
-WINDOW = 2  # frames that an engine has at once
+WINDOW = 2  # frames that an engine has at once, of those that it answers at once and of the others
+LARGE = MAX_LINES_NOW + 1  # the least that is bulk work
 
 
 def ask(daemon: Daemon, numbers: list[str], timeout: str) -> Reply:
@@ -30,17 +32,21 @@ def ask(daemon: Daemon, numbers: list[str], timeout: str) -> Reply:
 
 @contextlib.contextmanager
 def busy(daemon: Daemon) -> Iterator[list[Asking]]:
-    """The only engine stands still over two requests, so that nothing more is given to it until the block ends."""
+    """The only engine stands still over two small and two large requests: it is given nothing more, and none is lost.
+
+    That is so until the block ends; a moment later it would be killed.
+    """
     (engine,) = daemon.engines()
     with stopped(engine):
         asking = []
-        for _ in range(WINDOW):
-            asking.append(Asking(daemon, "?"))
+        for count in (1, LARGE) * WINDOW:
+            asking.append(Asking(daemon, *["?"] * count))
             time.sleep(0.1)
         yield asking
     for one in asking:
         one.join(20)
         assert one.reply is not None and one.reply.status == 200, "those before it were done"
+    assert daemon.engines() == [engine]
 
 
 @pytest.mark.parametrize("count", [1, 5_000], ids=["small", "large"])
@@ -54,7 +60,8 @@ def test_what_no_engine_begins_in_time_is_refused_and_not_converted(served: Daem
     found = served.records()[before:]
     (refusal,) = [record for record in found if record["kind"] == "refusal"]
     assert (refusal["code"], refusal["source"], refusal["target"]) == ("deadline_exceeded", "sspin.A", "sspin.B")
-    assert [record["count"] for record in found if record["kind"] == "conversion"] == [1] * WINDOW
+    counts = sorted(record["count"] for record in found if record["kind"] == "conversion")
+    assert counts == [1] * WINDOW + [LARGE] * WINDOW
 
 
 def _all_signed(daemon: Daemon) -> bool:

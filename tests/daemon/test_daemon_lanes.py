@@ -1,26 +1,27 @@
-"""Who goes first in the lanes, in what pieces bulk work goes, and what becomes of what is late."""
+"""What is handed to engines apart, who goes first in each of the two lanes, and what becomes of what is late."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.daemon import lanes
+from appliance.daemon import batching, lanes
 from appliance.daemon.batching import Batch, Part
+from appliance.daemon.chunks import Chunk
 from appliance.daemon.cutting import FRAME_BYTES
-from appliance.daemon.lanes import MOST_BEFORE_BULK, SMALL_BYTES, Lanes
-from appliance.daemon.pieces import Chunk, Piece
+from appliance.daemon.lanes import Lanes
 from appliance.daemon.problems import Problem
 from appliance.daemon.service import MOST_STREAMS
 from appliance.daemon.stream import DEPTH
 from appliance.engine import frames
-from appliance.engine.envelope import Frame, FrameReader, Kind
-from appliance.engine.frames import MAX_LINES, TAG_BYTES, Answer
+from appliance.engine.envelope import NOW, Frame, FrameError, FrameReader, Kind
+from appliance.engine.frames import MAX_LINES, MAX_LINES_NOW, TAG_BYTES, Answer
 from appliance.engine.link import Work
 
 LINE = b"ABC98765XYZ\n"
@@ -55,8 +56,8 @@ def taken(work: Work | None) -> Work:
 
 
 def rest(all_of_them: Lanes) -> list[Work]:
-    """Everything that an engine can still take."""
-    return list(iter(all_of_them.take, None))
+    """Everything that an engine can still take, what it answers at once first."""
+    return [work for now in (True, False) for work in iter(partial(all_of_them.take, now), None)]
 
 
 def late_one(future: asyncio.Future[Any]) -> str:
@@ -74,216 +75,184 @@ def test_only_an_engine_that_signs_is_asked_for_a_signature() -> None:
         both = Lanes()
         both.sign("a\n")
         both.bulk("b", "e", 1, b"1\n")
-        assert taken(both.take(signs=False)).kind is Kind.CONVERT
-        assert both.take(signs=False) is None
-        assert taken(both.take(signs=True)).kind is Kind.SIGN
-        assert both.take(signs=True) is None
+        assert taken(both.take(now=False, signs=False)).kind is Kind.CONVERT
+        assert both.take(now=False, signs=False) is None
+        both.bulk("b", "e", 1, b"2\n")
+        assert taken(both.take(now=False, signs=True)).kind is Kind.SIGN, "before bulk work"
+        assert taken(both.take(now=False, signs=True)).kind is Kind.CONVERT
+        assert both.take(now=False, signs=True) is None
 
     play(game)
 
 
-def test_a_small_request_goes_before_all_bulk_work_that_waits() -> None:
+def test_an_engine_without_the_log_key_gets_all_the_rest() -> None:
+    async def game() -> None:
+        both = Lanes()
+        both.sign("a\n")
+        both.ask("b", "e", 1, b"1\n")
+        both.tag("common.1", b"1\n")
+        kinds = {taken(both.take(now=True, signs=False)).kind for _ in range(2)}
+        assert kinds == {Kind.CONVERT_NOW, Kind.TAG}
+        assert both.take(now=True, signs=False) is both.take(now=False, signs=False) is None
+        assert both.waiting == {"small": 0, "lookup": 0, "bulk": 0, "sign": 1}, "the signature waits for another engine"
+
+    play(game)
+
+
+def test_what_is_answered_at_once_and_the_rest_are_taken_apart() -> None:
+    async def game() -> None:
+        both = Lanes()
+        both.bulk("b", "e", FULL_COUNT, FULL)
+        both.sign("a\n")
+        assert both.take(now=True) is None, "no engine does them in the middle of something"
+        both.ask("b", "e", 1, b"1\n")
+        both.tag("common.1", b"2\n")
+        slow = [taken(both.take(now=False)).kind for _ in range(2)]
+        assert slow == [Kind.SIGN, Kind.CONVERT]
+        assert both.take(now=False) is None
+        assert {taken(both.take(now=True)).kind for _ in range(2)} == NOW - {Kind.PING}
+        assert both.take(now=True) is None
+
+    play(game)
+
+
+def test_a_small_request_waits_for_no_bulk_work() -> None:
     async def game() -> None:
         both = Lanes()
         for _ in range(50):
             both.bulk("b", "e", FULL_COUNT, FULL)
-        answer(taken(both.take()))
         for number in range(20):
             future = both.ask("b", "e", 1, b"%d\n" % number)
-            first = taken(both.take())
+            first = taken(both.take(now=True))
             assert isinstance(first, Batch), "at once, whatever waits in the lane for bulk work"
             answer(first)
             assert (await future).lines[:1] == [str(number)]
-            answer(taken(both.take()))
 
     play(game)
 
 
-def test_bulk_work_goes_on_however_many_small_requests_come() -> None:
+def test_bulk_work_waits_for_no_small_request() -> None:
     async def game() -> None:
         both = Lanes()
-        future = both.bulk("b", "e", FULL_COUNT, FULL)
-        seen: list[type] = []
-        for number in range(4 * MOST_BEFORE_BULK):
+        for number in range(100):
             both.ask("b", "e", 1, b"%d\n" % number)
             both.tag("common.1", b"%d\n" % number)
-            work = taken(both.take())
-            seen.append(type(work))
-            if isinstance(work, Piece):
-                answer(work)
-        assert seen[:MOST_BEFORE_BULK].count(Piece) == 0
-        assert seen.count(Piece) == 2
+        future = both.bulk("b", "e", FULL_COUNT, FULL)
+        chunk = taken(both.take(now=False))
+        assert isinstance(chunk, Chunk)
+        answer(chunk)
         assert (await future).lines == FULL.lower()
 
     play(game)
 
 
-def test_small_requests_that_kept_nobody_waiting_do_not_count() -> None:
+def test_look_ups_and_small_requests_take_turns_however_many_of_each_come() -> None:
     async def game() -> None:
         both = Lanes()
-        for number in range(3 * MOST_BEFORE_BULK):
+        seen = []
+        for number in range(40):
             both.ask("b", "e", 1, b"%d\n" % number)
-            assert isinstance(both.take(), Batch)
-            assert both.take() is None
-        both.bulk("b", "e", 1, b"1\n")
-        both.ask("b", "e", 1, b"2\n")
-        assert isinstance(both.take(), Batch)
-        assert isinstance(both.take(), Piece)
+            both.tag("common.1", b"%d\n" % number)
+            seen.append(taken(both.take(now=True)).kind)
+        turns = [set(seen[start : start + 2]) for start in range(0, 40, 2)]
+        assert turns == [{Kind.CONVERT_NOW, Kind.TAG}] * 20
 
     play(game)
 
 
-# --- pieces ----------------------------------------------------------------------------------------
-
-
-def test_bulk_work_goes_whole_at_rest() -> None:
+def test_small_requests_together_are_no_more_than_is_answered_at_once() -> None:
     async def game() -> None:
         both = Lanes()
-        waiting = [both.bulk("b", "e", FULL_COUNT, FULL) for _ in range(2)]
+        for _ in range(3):
+            both.ask("b", "e", 700, b"1\n" * 700)
+        batches = rest(both)
+        assert [work.count for work in batches] == [700, 700, 700]
+        assert batching.MOST_LINES == MAX_LINES_NOW
+        for _ in range(1_500):
+            both.ask("b", "e", 1, b"1\n")
+        batches = rest(both)
+        assert [work.count for work in batches] == [MAX_LINES_NOW, 1_500 - MAX_LINES_NOW]
+        for work in batches:
+            frame = one(work.pack(1))
+            assert frame.kind is work.kind is Kind.CONVERT_NOW
+            assert frames.read_convert(frame).count == work.count
+
+    play(game)
+
+
+# --- chunks of bulk work ---------------------------------------------------------------------------
+
+
+def test_bulk_work_goes_whole_and_in_order() -> None:
+    async def game() -> None:
+        both = Lanes()
+        texts = [FULL, LINE * 7, FULL]
+        waiting = [both.bulk("b", "e", text.count(b"\n"), text) for text in texts]
         work = rest(both)
-        assert [lines_of(one_of) for one_of in work] == [FULL, FULL]
+        assert [lines_of(one_of) for one_of in work] == texts
         for one_of in reversed(work):
             answer(one_of)
-        assert [done.result().lines for done in waiting] == [FULL.lower()] * 2
+        assert [done.result().lines for done in waiting] == [text.lower() for text in texts]
 
     play(game)
 
 
-@pytest.mark.parametrize("engines", [1, 2, 3])
-def test_while_small_requests_come_engines_get_small_pieces_one_each(engines: int) -> None:
+@given(st.lists(st.sampled_from([b"good", b"!malformed_number", b"!unknown_number"]), min_size=1, max_size=600))
+def test_a_chunk_gets_the_whole_answer_to_its_lines_or_nothing(said: list[bytes]) -> None:
     async def game() -> None:
-        both = Lanes()
-        both.engines = lambda: engines
-        future = both.bulk("b", "e", FULL_COUNT, FULL)
-        for _ in range(3):
-            both.bulk("b", "e", FULL_COUNT, FULL)
-        both.ask("b", "e", 1, b"1\n")
-        assert isinstance(both.take(), Batch)
-        flying = rest(both)
-        assert len(flying) == engines, "more only when one has come back"
-        answer(flying[0])
-        flying += rest(both)
-        assert len(flying) == engines + 1
-        assert all(SMALL_BYTES - 100 < len(lines_of(one_of)) < SMALL_BYTES + 100 for one_of in flying)
-        for one_of in flying[1:]:
-            answer(one_of)
-        if not future.done():
-            answer(taken(both.take()))
-        assert future.result().lines == FULL.lower()
-
-    play(game)
-
-
-def test_when_small_requests_stop_coming_pieces_grow_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "RECENT_SECONDS", 0.05)
-
-    async def game() -> None:
-        both = Lanes()
-        both.ask("b", "e", 1, b"1\n")
-        both.tag("common.1", b"1\n")
-        for _ in range(3):
-            both.bulk("b", "e", FULL_COUNT, FULL)
-        assert len(rest(both)) == 3, "a small request, a look-up, a small piece"
-        await asyncio.sleep(0.06)
-        assert [len(lines_of(work)) for work in rest(both)] == [len(FULL) - len(FULL) // 2, len(FULL), len(FULL)]
-
-    play(game)
-
-
-@settings(max_examples=60)
-@given(
-    st.lists(st.integers(0, 200), min_size=1, max_size=600),
-    st.integers(1, 4_000),
-    st.randoms(use_true_random=False),
-)
-def test_in_whatever_pieces_answers_are_whole_and_in_order(lengths: list[int], size: int, chance: Any) -> None:
-    async def game() -> None:
-        text = b"".join(b"A" * length + b"\n" for length in lengths)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        chunk = Chunk("b", "e", len(lengths), text, future, b"an order")
-        pieces = []
-        while not chunk.taken:
-            pieces.append(chunk.take(size))
-        assert b"".join(map(lines_of, pieces)) == text
-        assert len(pieces) <= -(-len(text) // size), "no small rest is left over"
-        assert all(frames.read_convert(one(piece.pack(1))).order == b"an order" for piece in pieces)
-        chance.shuffle(pieces)
-        for piece in pieces:
-            assert not future.done()
-            said = [b"!malformed_number" if line else b"good" for line in lines_of(piece).split(b"\n")[:-1]]
-            good = said.count(b"good")
-            text_back = b"".join(line + b"\n" for line in said)
-            back = Answer(good, len(said) - good, 0, text_back, bytes(TAG_BYTES * good))
-            piece.settle(one(frames.pack_answer(1, back)))
-        whole = await future
-        assert whole.converted + whole.malformed == len(lengths) == whole.lines.count(b"\n")
-        assert [line.startswith(b"!") for line in whole.lines.split()] == [length > 0 for length in lengths]
-        assert len(whole.tags) == TAG_BYTES * whole.converted
+        chunk = Chunk("b", "e", len(said), LINE * len(said), future, b"an order")
+        question = frames.read_convert(one(chunk.pack(1)))
+        assert (question.source, question.target, question.order) == ("b", "e", b"an order")
+        assert (question.count, question.lines) == (len(said), LINE * len(said))
+        counts = [said.count(kind) for kind in (b"good", b"!malformed_number", b"!unknown_number")]
+        whole = Answer(*counts, b"".join(line + b"\n" for line in said), bytes(TAG_BYTES * counts[0]))
+        shorter = Answer(1, 0, 0, b"good\n" * len(said), bytes(TAG_BYTES))
+        if len(said) > 1:
+            with pytest.raises(FrameError):
+                chunk.settle(one(frames.pack_answer(1, shorter)))
+        assert not future.done()
+        chunk.settle(one(frames.pack_answer(1, whole)))
+        assert await future == whole
 
     play(game)
 
 
-def test_a_piece_that_died_with_its_engine_is_done_by_another_once() -> None:
+def test_a_chunk_that_died_with_its_engine_is_done_by_another_once() -> None:
     async def game() -> None:
         both = Lanes()
-        both.ask("b", "e", 1, b"1\n")
-        future = both.bulk("b", "e", FULL_COUNT, FULL)
-        small, first = taken(both.take()), taken(both.take())
-        both.put_back([small, first], "engine_lost")
+        small = both.ask("b", "e", 1, b"1\n")
+        futures = [both.bulk("b", "e", FULL_COUNT, FULL) for _ in range(3)]
+        batch, first, second = taken(both.take(now=True)), taken(both.take(now=False)), taken(both.take(now=False))
+        both.put_back([first, second, batch], "engine_lost")
         again = rest(both)
-        assert again[1:] == [first], "it counts as one that is under way"
+        assert again[1:3] == [first, second], "before what no engine has had, and in their order"
         answer(again[0])
         answer(first)
-        second = taken(both.take())
-        both.put_back([second], "engine_lost")
-        assert both.take() is second
-        both.put_back([second], "engine_lost")
+        assert (await small).lines[:1] == ["1"]
+        assert (await futures[0]).lines == FULL.lower()
+        both.put_back([second, again[3]], "engine_lost")
         with pytest.raises(Problem) as caught:
-            await future
+            await futures[1]
         assert caught.value.code == "engine_lost"
-        assert both.take() is None
+        assert rest(both) == [again[3]], "it was lost only once"
+        assert not futures[2].done()
 
     play(game)
 
 
-def test_a_piece_that_waits_to_be_tried_again_goes_with_its_refused_chunk() -> None:
+def test_when_no_engine_will_come_nothing_waits_any_more() -> None:
     async def game() -> None:
         both = Lanes()
-        both.engines = lambda: 2
-        both.ask("b", "e", 1, b"1\n")
-        both.bulk("b", "e", FULL_COUNT, FULL)
-        answer(taken(both.take()))
-        first, second = taken(both.take()), taken(both.take())
-        both.put_back([first, second], "engine_lost")
-        assert both.take() is first
-        both.put_back([first], "engine_lost")
-        assert both.take() is None
-
-    play(game)
-
-
-def test_pieces_of_a_chunk_are_about_alike() -> None:
-    async def game() -> None:
-        chunk = Chunk("b", "e", 22, LINE * 22, asyncio.get_running_loop().create_future())
-        assert [chunk.take(20 * len(LINE)).count for _ in range(2)] == [11, 11]
-        assert chunk.taken
-
-    play(game)
-
-
-def test_what_a_refused_chunk_still_has_is_asked_of_nobody() -> None:
-    async def game() -> None:
-        both = Lanes()
-        both.ask("b", "e", 1, b"1\n")
-        both.bulk("b", "e", FULL_COUNT, FULL)
-        taken(both.take())
-        first = taken(both.take())
-        first.refused("order_exhausted")
-        assert both.take() is None
-        both.bulk("b", "e", 1, b"1\n")
-        assert lines_of(taken(both.take())) == b"1\n", "and nothing of it counts as under way"
+        waiting: list[asyncio.Future[Any]] = [both.bulk("b", "e", 1, b"1\n"), both.bulk("b", "e", FULL_COUNT, FULL)]
+        waiting += [both.ask("b", "e", 1, b"1\n"), both.tag("common.1", b"1\n"), both.sign("a\n")]
         both.refuse_all("token_unavailable")
-        assert both.take() is None
+        assert rest(both) == []
+        assert set(both.waiting.values()) == {0}
+        for future in waiting:
+            with pytest.raises(Problem) as caught:
+                await future
+            assert caught.value.code == "token_unavailable"
 
     play(game)
 
@@ -322,14 +291,13 @@ def test_what_an_engine_has_in_time_is_answered_whole_however_late(monkeypatch: 
         due = asyncio.get_running_loop().time() + 0.02
         small = both.ask("b", "e", 1, b"1\n", due=due)
         large = both.bulk("b", "e", FULL_COUNT, FULL, due=due)
-        work = [taken(both.take()), taken(both.take())]
+        work = [taken(both.take(now=True)), taken(both.take(now=False))]
         await asyncio.sleep(0.05)
         assert not small.done() and not large.done()
         for one_of in work:
             answer(one_of)
         assert await small == Part(["1"], b"1".ljust(TAG_BYTES, b"."))
-        answer(taken(both.take()))
-        assert (await large).lines == FULL.lower(), "also the half that no engine had when it was due"
+        assert (await large).lines == FULL.lower()
 
     play(game)
 
@@ -363,7 +331,7 @@ def test_what_came_back_from_a_dead_engine_can_be_late(monkeypatch: pytest.Monke
     async def game() -> None:
         both = Lanes()
         future = both.ask("b", "e", 1, b"1\n", due=asyncio.get_running_loop().time() + 0.03)
-        work = taken(both.take())
+        work = taken(both.take(now=True))
         await asyncio.sleep(0.02)
         assert both._looking is None
         both.put_back([work], "engine_lost")

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from appliance.daemon import batching, deadlines, lanes
 from appliance.daemon.batching import Batch, Part, Request, Waiting
+from appliance.daemon.chunks import Chunk
 from appliance.daemon.cutting import FRAME_BYTES, Cutter
 from appliance.daemon.deadlines import Deadlines
 from appliance.daemon.lanes import CheckpointRefused, Lanes
 from appliance.daemon.limits import Bucket
-from appliance.daemon.pieces import Piece
 from appliance.daemon.problems import Problem
 from appliance.engine import frames, singles
 from appliance.engine.envelope import MAX_PAYLOAD, Frame, FrameError, FrameReader, Kind, pack
@@ -270,7 +270,7 @@ def test_a_request_nobody_waits_for_is_not_asked() -> None:
     play(game)
 
 
-def test_small_requests_go_before_bulk_frames() -> None:
+def test_small_requests_and_bulk_frames_are_taken_apart() -> None:
     async def game() -> None:
         both = Lanes()
         kicks: list[int] = []
@@ -278,18 +278,18 @@ def test_small_requests_go_before_bulk_frames() -> None:
         large = both.bulk("b", "e", 2, b"1\n2\n")
         small = both.ask("b", "e", 1, b"3\n")
         assert len(kicks) == 2
-        first, second = both.take(), both.take()
-        assert isinstance(first, Batch) and isinstance(second, Piece)
+        second, first = both.take(now=False), both.take(now=True)
+        assert isinstance(first, Batch) and isinstance(second, Chunk)
         first.answered(Answer(1, 0, 0, b"x\n", tag_of("x")))
         second.settle(one(frames.pack_answer(2, Answer(2, 0, 0, b"y\nz\n", tag_of("y") + tag_of("z")))))
         assert await small == Part(["x"], tag_of("x"))
         assert await large == Answer(2, 0, 0, b"y\nz\n", tag_of("y") + tag_of("z"))
-        assert both.take() is None
+        assert both.take(now=True) is both.take(now=False) is None
 
     play(game)
 
 
-def test_a_signature_goes_first_and_look_ups_take_turns_with_small_requests() -> None:
+def test_a_signature_goes_before_bulk_work_and_look_ups_take_turns_with_small_requests() -> None:
     async def game() -> None:
         both = Lanes()
         both.bulk("b", "e", 1, b"9\n")
@@ -297,11 +297,10 @@ def test_a_signature_goes_first_and_look_ups_take_turns_with_small_requests() ->
             both.tag("common.1", b"%d\n" % number)
             both.ask("b", f"sspin.{number}", 1, b"%d\n" % number)
         both.sign("a\n")
-        kinds = [taken(both.take()).kind for _ in range(8)]
-        assert kinds[0] is Kind.SIGN
-        assert sorted(kinds[1:3]) == sorted(kinds[3:5]) == sorted(kinds[5:7]) == [Kind.CONVERT, Kind.TAG]
-        assert kinds[7] is Kind.CONVERT
-        assert both.take() is None
+        kinds = [taken(both.take(now=True)).kind for _ in range(6)]
+        assert sorted(kinds[0:2]) == sorted(kinds[2:4]) == sorted(kinds[4:6]) == [Kind.TAG, Kind.CONVERT_NOW]
+        assert [taken(both.take(now=False)).kind for _ in range(2)] == [Kind.SIGN, Kind.CONVERT]
+        assert both.take(now=True) is both.take(now=False) is None
 
     play(game)
 
@@ -310,7 +309,7 @@ def test_a_look_up_and_a_signature_are_frames_of_their_own() -> None:
     async def game() -> None:
         both = Lanes()
         signed, tagged = both.sign("the text\n"), both.tag("common.1", b"123456789018\n")
-        first, second = taken(both.take()), taken(both.take())
+        first, second = taken(both.take(now=False)), taken(both.take(now=True))
         assert singles.read_sign(one(first.pack(5))) == "the text\n"
         assert singles.read_tag(one(second.pack(6))) == singles.Tag("common.1", b"123456789018\n")
         assert (first.count, second.count) == (0, 0), "no lines were converted"
@@ -331,7 +330,7 @@ def test_a_checkpoint_that_is_refused_is_a_defect_to_callers() -> None:
     async def game() -> None:
         both = Lanes()
         future = both.sign("a\n")
-        taken(both.take()).refused("checkpoint_refused")
+        taken(both.take(now=False)).refused("checkpoint_refused")
         with pytest.raises(CheckpointRefused) as caught:
             await future
         assert (caught.value.code, caught.value.status) == ("internal", 500)
@@ -346,7 +345,7 @@ def test_nobody_waits_for_what_was_given_up() -> None:
         given_up: list[asyncio.Future[Any]] = [both.sign("a\n"), both.tag("c", b"1\n"), both.bulk("b", "e", 1, b"1\n")]
         for future in given_up:
             future.cancel()
-        assert both.take() is None
+        assert both.take(now=True) is both.take(now=False) is None
 
     play(game)
 
@@ -354,12 +353,12 @@ def test_nobody_waits_for_what_was_given_up() -> None:
 def test_an_order_that_no_frame_can_carry_is_refused_at_once() -> None:
     async def game() -> None:
         both = Lanes()
-        for ask in (both.ask, both.bulk):
+        for ask, now in ((both.ask, True), (both.bulk, False)):
             with pytest.raises(Problem) as caught:
                 ask("b", "e", 1, b"1\n", bytes(MAX_ORDER_BYTES + 1))
             assert (caught.value.code, caught.value.status) == ("order_invalid", 403)
             ask("b", "e", 1, b"1\n", bytes(MAX_ORDER_BYTES))
-            taken(both.take()).pack(1)
+            taken(both.take(now)).pack(1)
 
     play(game)
 
@@ -369,9 +368,9 @@ def test_after_an_engine_died_requests_are_tried_once_more_each_alone() -> None:
         both = Lanes()
         futures = [both.ask("b", "e", 1, b"%d\n" % number, b"order") for number in range(3)]
         large = both.bulk("b", "e", 1, b"9\n", b"another")
-        work = [taken(both.take()), taken(both.take())]
+        work = [taken(both.take(now=False)), taken(both.take(now=True))]
         both.put_back(work, "engine_lost")
-        again = [taken(both.take()) for _ in range(4)]
+        again = [*(taken(both.take(now=True)) for _ in range(3)), taken(both.take(now=False))]
         asked = [frames.read_convert(one(item.pack(1))) for item in again]
         assert [(question.lines, question.order) for question in asked] == [
             (b"0\n", b"order"),
@@ -381,7 +380,7 @@ def test_after_an_engine_died_requests_are_tried_once_more_each_alone() -> None:
         ]
         again[0].settle(one(frames.pack_answer(1, Answer(1, 0, 0, b"x\n", tag_of("x")))))
         both.put_back(again[1:], "token_unavailable")
-        assert both.take() is None, "not a third time"
+        assert both.take(now=True) is both.take(now=False) is None, "not a third time"
         assert await futures[0] == Part(["x"], tag_of("x"))
         for future in (*futures[1:], large):
             with pytest.raises(Problem) as caught:
@@ -395,11 +394,12 @@ def test_look_ups_and_signatures_are_tried_once_more_too() -> None:
     async def game() -> None:
         both = Lanes()
         waiting: list[asyncio.Future[Any]] = [both.sign("1\n"), both.sign("2\n"), both.tag("c", b"1\n")]
-        work = [taken(both.take()) for _ in range(3)]
+        order = (False, False, True)
+        work = [taken(both.take(now)) for now in order]
         both.put_back(work, "engine_lost")
-        assert [taken(both.take()) for _ in range(3)] == work, "in their order"
+        assert [taken(both.take(now)) for now in order] == work, "in their order"
         both.put_back(work, "token_unavailable")
-        assert both.take() is None
+        assert both.take(now=True) is both.take(now=False) is None
         assert [refusal(future) for future in waiting] == ["token_unavailable"] * 3
 
     play(game)

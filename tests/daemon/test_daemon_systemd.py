@@ -97,9 +97,11 @@ SPOILT = """
 import sys
 if "appliance.engine" in sys.orig_argv:
     from appliance.engine import selftest
-    right = selftest.run
-    def run(state, converter):  # right before it serves, wrong whenever it is asked
-        selftest.run = wrong
+    right, served = selftest.run, []
+    def run(state, converter):  # right with both converters before it serves, wrong whenever it is asked
+        served.append(converter)
+        if len(served) == 2:
+            selftest.run = wrong
         right(state, converter)
     def wrong(state, converter):
         selftest._comes_back = lambda *arguments: False

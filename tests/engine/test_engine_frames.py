@@ -25,11 +25,14 @@ def one(data: bytes) -> Frame:
     return frame
 
 
-@given(names, names, lines, st.binary(max_size=80), st.integers(0, 2**64 - 1))
-def test_a_question_reads_back(source: str, target: str, numbers: list[bytes], order: bytes, request_id: int) -> None:
+@given(names, names, lines, st.binary(max_size=80), st.integers(0, 2**64 - 1), st.booleans())
+def test_a_question_reads_back(
+    source: str, target: str, numbers: list[bytes], order: bytes, request_id: int, now: bool
+) -> None:
     text = b"\n".join(numbers) + b"\n"
-    frame = one(frames.pack_convert(request_id, source, target, len(numbers), text, order))
+    frame = one(frames.pack_convert(request_id, source, target, len(numbers), text, order, now=now))
     assert frame.request == request_id
+    assert frame.kind is (Kind.CONVERT_NOW if now else Kind.CONVERT)
     assert frames.read_convert(frame) == Convert(source, target, len(numbers), text, order)
 
 
@@ -95,7 +98,7 @@ def test_noise_is_refused_or_waited_for_but_never_breaks(noise: bytes) -> None:
         assert error.exit_code == 70
 
 
-def header(magic: bytes = b"KF", version: int = 2, kind: int = 6, length: int = 0) -> bytes:
+def header(magic: bytes = b"KF", version: int = 3, kind: int = 6, length: int = 0) -> bytes:
     return struct.pack("!2sBBQI", magic, version, kind, 1, length)
 
 
@@ -103,9 +106,10 @@ def header(magic: bytes = b"KF", version: int = 2, kind: int = 6, length: int = 
     ("data", "said"),
     [
         (header(magic=b"KG"), "wrong magic or version"),
-        (header(version=1), "wrong magic or version"),
+        (header(version=2), "wrong magic or version"),
+        (header(version=4), "wrong magic or version"),
         (header(kind=0), "unknown kind 0"),
-        (header(kind=14), "unknown kind 14"),
+        (header(kind=15), "unknown kind 15"),
         (header(length=envelope.MAX_PAYLOAD + 1), "at most"),
         (header(length=2**32 - 1), "at most"),
     ],
@@ -126,6 +130,15 @@ def test_the_largest_frames_fit() -> None:
     assert frames.read_answer(one(frames.pack_answer(1, answer)), frames.MAX_LINES) == answer
 
 
+def test_a_question_for_now_is_as_large_as_can_be_answered_at_once() -> None:
+    text = b"x\n" * frames.MAX_LINES_NOW
+    most = frames.read_convert(one(frames.pack_convert(1, "a", "b", 1_024, text, now=True)))
+    assert (most.count, most.lines) == (1_024, text)
+    with pytest.raises(FrameError, match="^frame CONVERT_NOW: 1025 lines; 1 to 1024 are allowed$"):
+        frames.read_convert(one(frames.pack_convert(1, "a", "b", 1_025, text + b"x\n", now=True)))
+    assert frames.read_convert(one(frames.pack_convert(1, "a", "b", 1_025, text + b"x\n"))).count == 1_025
+
+
 def test_a_larger_one_is_not_sent() -> None:
     with pytest.raises(FrameError, match="bytes of payload"):
         envelope.pack(Kind.CONVERT, 1, bytes(envelope.MAX_PAYLOAD + 1))
@@ -136,6 +149,7 @@ def question(source: bytes, target: bytes, count: int, text: bytes, order: int =
     return Frame(Kind.CONVERT, 1, head + source + target + text)
 
 
+@pytest.mark.parametrize("kind", [Kind.CONVERT, Kind.CONVERT_NOW], ids=["bulk", "now"])
 @pytest.mark.parametrize(
     ("frame", "said"),
     [
@@ -154,9 +168,9 @@ def question(source: bytes, target: bytes, count: int, text: bytes, order: int =
         (question(b"a", b"b", 1, b"x\n", order=65_535), "shorter than its names and its order"),
     ],
 )
-def test_a_question_whose_lines_could_shift_is_refused(frame: Frame, said: str) -> None:
-    with pytest.raises(FrameError, match=said):
-        frames.read_convert(frame)
+def test_a_question_whose_lines_could_shift_is_refused(frame: Frame, said: str, kind: Kind) -> None:
+    with pytest.raises(FrameError, match=f"^frame {kind.name}: .*{said}"):
+        frames.read_convert(frame._replace(kind=kind))
 
 
 T = bytes(TAG_BYTES)
@@ -258,6 +272,7 @@ LOOK_UP_CODES = {"pair_denied", "unknown_generation", "generation_unusable"}
     ("question", "allowed"),
     [
         (Kind.CONVERT, set(ERROR_CODES)),
+        (Kind.CONVERT_NOW, set(ERROR_CODES)),
         (Kind.TAG, LOOK_UP_CODES),
         (Kind.SIGN, {CHECKPOINT_REFUSED}),
         (Kind.PING, set()),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pytest
 from guardkit import MESSAGES, NOTICED, Ends, Liar, Voice, always, another_key, changed, once
@@ -24,7 +22,7 @@ from appliance.numbers.ff1 import ROUNDS
 from appliance.numbers.formats import BASE36, DECIMAL, Format
 from appliance.token.errors import AnotherKeyAnswered
 from tests.daemonkit import codes
-from tests.enginekit import conversion, lines, with_engine
+from tests.enginekit import conversion, lines, meddle_with_engines, with_engine
 from tests.world import World
 
 RESIDENT, SPIN = Format(DECIMAL, 11), Format(BASE36, 11)
@@ -187,7 +185,7 @@ def test_a_real_engine_ends_with_these_words_and_answers_nothing(
     small: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, word: str, kind: type[KagimoriError], many: int
 ) -> None:
     told = tmp_path / "told"
-    _meddle_with_engines(monkeypatch, told)
+    meddle_with_engines(monkeypatch, told)
 
     async def work(engine: Link) -> None:
         people = codes(many)
@@ -204,13 +202,3 @@ def test_a_real_engine_ends_with_these_words_and_answers_nothing(
         assert not told.exists()
 
     with_engine(small, work, monkeypatch, deadline=20.0)
-
-
-def _meddle_with_engines(monkeypatch: pytest.MonkeyPatch, told: Path) -> None:
-    spawn = asyncio.create_subprocess_exec
-
-    async def spawned(*command: Any, **options: Any) -> Any:
-        at = command.index("appliance.engine")
-        return await spawn(*command[:at], "tests.engine.alteringkit", str(told), *command[at + 1 :], **options)
-
-    monkeypatch.setattr(asyncio, "create_subprocess_exec", spawned)

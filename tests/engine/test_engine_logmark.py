@@ -184,7 +184,7 @@ def test_engines_side_by_side_take_turns(tmp_path: Path) -> None:
 
 def desk(directory: Path, sign: Callable[[bytes], bytes]) -> Engine:
     state = make_state()
-    return Engine(state, make_converter(state), LogKey(ORIGIN, directory, sign))
+    return Engine(state, make_converter(state), make_converter(state), LogKey(ORIGIN, directory, sign))
 
 
 def ask(engine: Engine, text: str) -> bytes | str:
@@ -274,7 +274,7 @@ from appliance.engine.answers import Engine, LogKey
 from appliance.engine.envelope import FrameReader
 state = make_state()
 log = LogKey(sys.argv[2].split("\\n")[0], Path(sys.argv[1]), lambda message: os.kill(os.getpid(), signal.SIGKILL))
-engine = Engine(state, make_converter(state), log)
+engine = Engine(state, make_converter(state), make_converter(state), log)
 (frame,) = FrameReader().feed(singles.pack_sign(1, sys.argv[2]))
 engine.reply(frame)
 """

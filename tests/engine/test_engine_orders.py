@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,6 +23,7 @@ from appliance.ledger import order as orders
 from appliance.ledger.order import Order
 from appliance.ledger.policy import DisclosureRules, Policy, RoleRule
 from appliance.ledger.state import LedgerState
+from appliance.ledger.states import KeyState
 from appliance.ledger.text import render_instant
 from tests.enginekit import one
 
@@ -79,17 +80,24 @@ class Desk:
     now: datetime = NOW + HOUR
 
     def __post_init__(self) -> None:
-        self.converter = make_converter(self.state)
+        self.between: Callable[[], None] = lambda: None  # called in the middle of bulk work
+        self.converter = make_converter(self.state, between=self._interrupted)
         key = LogKey("here", Path("/nonexistent"), no_signature)
-        self._engine = Engine(self.state, self.converter, key, Orders(self.state, lambda: self.now))
+        quick = make_converter(self.state)
+        self._engine = Engine(self.state, self.converter, quick, key, Orders(self.state, lambda: self.now))
+
+    def _interrupted(self) -> None:
+        self.between()
 
     def numbers(self, source: str, count: int) -> list[str]:
         return self.converter.convert_lines(None, gen(source), random_codes(count)).text.decode().split()
 
-    def convert(self, source: str, target: str, numbers: Iterable[str], order: bytes = b"") -> Answer | str:
+    def convert(
+        self, source: str, target: str, numbers: Iterable[str], order: bytes = b"", *, now: bool = False
+    ) -> Answer | str:
         asked = list(numbers)
         text = "".join(number + "\n" for number in asked).encode()
-        answer = self.reply(frames.pack_convert(1, source, target, len(asked), text, order))
+        answer = self.reply(frames.pack_convert(1, source, target, len(asked), text, order, now=now))
         if answer.kind is Kind.ERROR:
             return frames.read_error(answer, Kind.CONVERT)
         return frames.read_answer(answer, len(asked))
@@ -107,7 +115,7 @@ def desk() -> Desk:
     return Desk()
 
 
-def disclosed(answer: Answer | str) -> list[str]:
+def disclosed(answer: object) -> list[str]:
     assert isinstance(answer, Answer), answer
     return answer.lines.decode().split()
 
@@ -197,6 +205,62 @@ def test_an_order_is_for_so_many_numbers_and_no_more(desk: Desk) -> None:
     assert desk.convert("sspin.A", "resident", numbers[:5], order) == "order_exhausted"
     assert len(disclosed(desk.convert("sspin.A", "resident", numbers[:4], order))) == 4
     assert desk.convert("sspin.A", "resident", numbers[:1], order) == "order_exhausted"
+
+
+def in_the_middle(desk: Desk, ask: Callable[[], object]) -> list[object]:
+    """What is answered to ``ask`` in the middle of the next bulk work, once."""
+    answers: list[object] = []
+
+    def between() -> None:
+        desk.between = lambda: None
+        answers.append(ask())
+
+    desk.between = between
+    return answers
+
+
+FEW_AND_MANY = pytest.mark.parametrize("many", [4, 8], ids=["number by number", "in columns"])
+
+
+@FEW_AND_MANY
+def test_a_small_request_in_the_middle_of_a_large_one_finds_what_is_left(desk: Desk, many: int) -> None:
+    order, numbers = signed(made(desk.state, most=many + 2)), desk.numbers("sspin.A.1", many)
+    codes = random_codes(many).decode().split()
+
+    def ask() -> list[Answer | str]:
+        return [desk.convert("sspin.A", "resident", numbers[:count], order, now=True) for count in (3, 2, 1)]
+
+    answers = in_the_middle(desk, ask)
+    assert disclosed(desk.convert("sspin.A", "resident", numbers, order)) == codes
+    ((three, two, one_more),) = answers
+    assert (three, one_more) == ("order_exhausted", "order_exhausted")
+    assert disclosed(two) == codes[:2]
+    assert desk.convert("sspin.A", "resident", numbers[:1], order) == "order_exhausted"
+
+
+@FEW_AND_MANY
+def test_what_a_large_request_did_not_use_up_is_there_afterwards(desk: Desk, many: int) -> None:
+    order, numbers = signed(made(desk.state, most=many)), desk.numbers("sspin.A.1", many)
+    question = [numbers[0], *["ABC98765XYZ", "malformed"] * many][:many]
+    answers = in_the_middle(desk, lambda: desk.convert("sspin.A", "resident", numbers[:1], order, now=True))
+    answer = desk.convert("sspin.A", "resident", question, order)
+    assert isinstance(answer, Answer)
+    assert answer.converted == 1
+    assert answers == ["order_exhausted"], "they could all have been somebody's"
+    assert desk.convert("sspin.A", "resident", numbers, order) == "order_exhausted"
+    assert len(disclosed(desk.convert("sspin.A", "resident", numbers[1:], order))) == many - 1
+    assert desk.convert("sspin.A", "resident", numbers[:1], order) == "order_exhausted"
+
+
+def test_what_no_key_can_convert_is_not_used_up() -> None:
+    state = ledger()
+    fresh = make_state({**KEYS, "sspin.A.2": "spin.1"}, states={"sspin.A.1": KeyState.SUSPENDED})
+    desk = Desk(replace(fresh, policy=state.policy, roster=state.roster))
+    order, numbers = signed(made(desk.state, most=3)), desk.numbers("sspin.A.2", 3)
+    for now in (True, False):
+        asked = desk.convert("sspin.A.1", "resident", ["ABC98765XYZ"] * 3, order, now=now)
+        assert asked == "generation_unusable"
+    assert len(disclosed(desk.convert("sspin.A.2", "resident", numbers, order))) == 3
 
 
 def test_numbers_that_were_nobodys_are_not_used_up(desk: Desk) -> None:

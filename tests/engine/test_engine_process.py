@@ -132,7 +132,7 @@ def test_signals_are_for_the_daemon(rich: World, monkeypatch: pytest.MonkeyPatch
 
 def test_one_that_broke_the_protocol_is_killed(rich: World, monkeypatch: pytest.MonkeyPatch) -> None:
     async def work(engine: Link) -> None:
-        engine.data_received(b"KF\x02\x04" + bytes(8) + bytes(4))  # an answer to a question that nobody asked
+        engine.data_received(b"KF\x03\x04" + bytes(8) + bytes(4))  # an answer to a question that nobody asked
         assert "broke the protocol: frame ANSWER: answers a question that was not asked" in await engine.wait_end()
         assert not alive(engine.hello.pid)
 

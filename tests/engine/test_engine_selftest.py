@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from numberkit import DEFAULT_KEYS, gen, make_converter, make_state
 
 from appliance.engine import selftest
+from appliance.engine.answers import Engine, LogKey
 from appliance.engine.converter import FEW_LINES, Converted, Converter
+from appliance.engine.envelope import Frame, Kind
 from appliance.engine.selftest import SelfTestFailed
 from appliance.ledger.fold import LedgerState
 from appliance.ledger.states import KeyState
 from appliance.numbers.domains import Generation
+from tests.enginekit import one
 
 CURRENT = ("common.1", "spin.1", "sspin.A.1", "sspin.B.1", "sspin.C.2", "sspin.D.1", "sspin.E.1", "sspin.F.1")
 Spoil = Callable[[Generation | None, Generation | None, bytes], bytes]
@@ -85,3 +89,21 @@ def test_what_is_suspended_is_left_out() -> None:
     converter = watched(state)
     selftest.run(state, converter)
     assert [target for source, target, _ in converter.asked if source is None] == [gen("common.1")] * 2
+
+
+def no_signature(message: bytes) -> bytes:
+    raise AssertionError("nothing is signed here")
+
+
+@pytest.mark.parametrize("wrong", ["bulk work", "what is for now"])
+def test_both_converters_of_an_engine_are_tested(wrong: str) -> None:
+    """Of the two, either may be the one whose buffers or keys have gone bad."""
+    state = make_state(DEFAULT_KEYS)
+    good, bad = watched(state), watched(state, lambda source, target, text: text[::-1])
+    two = (bad, good) if wrong == "bulk work" else (good, bad)
+    engine = Engine(state, *two, LogKey("here", Path("/nonexistent"), no_signature))
+    for test in (engine.test, lambda: engine.reply(Frame(Kind.SELF_TEST, 1, b""))):
+        with pytest.raises(SelfTestFailed, match="known numbers did not come back from"):
+            test()
+    sound = Engine(state, good, watched(state), LogKey("here", Path("/nonexistent"), no_signature))
+    assert one(sound.reply(Frame(Kind.SELF_TEST, 7, b""))) == Frame(Kind.TESTED, 7, b"")

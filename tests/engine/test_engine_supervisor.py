@@ -9,6 +9,7 @@ import pytest
 from yardkit import HEAD, Job, Yard, failure, play, until
 
 from appliance.engine import patience, supervisor
+from appliance.engine.envelope import NOW, Kind
 from appliance.engine.frames import Failed, Reason
 from appliance.engine.link import EngineFailed, Work, defect
 from appliance.engine.places import LedgerMoved
@@ -160,6 +161,44 @@ def test_work_goes_to_the_least_loaded_engine_two_frames_at_most() -> None:
         assert len(yard.waiting) == 2
 
     play(2, game)
+
+
+def test_what_is_answered_at_once_and_the_rest_are_handed_out_apart() -> None:
+    async def game(boss: Supervisor, yard: Yard) -> None:
+        await boss.start(HEAD, lambda: None)
+        await until(lambda: len(boss.serving) == 2)
+        yard.waiting = cast(list[Work], [Job() for _ in range(7)])
+        boss.kick()
+        await until(lambda: len(yard.waiting) == 3)
+        yard.waiting += cast(list[Work], [Job(Kind.CONVERT_NOW if number % 2 else Kind.TAG) for number in range(6)])
+        boss.kick()
+        await until(lambda: len(yard.waiting) == 3 + 2)
+        await asyncio.sleep(0.02)
+        for engine in yard.engines:
+            assert sum(work.kind is Kind.CONVERT for work in engine.work) == 2, "full of bulk work"
+            assert sum(work.kind in NOW for work in engine.work) == 2, "and of the others"
+        yard.engines[1].work = [work for work in yard.engines[1].work if work.kind not in NOW]
+        boss.kick()
+        await until(lambda: len(yard.waiting) == 3)
+        assert {work.kind for work in yard.waiting} == {Kind.CONVERT}
+
+    play(2, game)
+
+
+def test_an_engine_without_the_log_key_gets_all_but_signatures() -> None:
+    async def game(boss: Supervisor, yard: Yard) -> None:
+        yard.signer = 1
+        await boss.start(HEAD, lambda: None)
+        await until(lambda: len(boss.serving) == 2)
+        kinds = [Kind.SIGN, Kind.CONVERT, Kind.SIGN, Kind.TAG, Kind.SIGN, Kind.CONVERT_NOW]
+        yard.waiting = cast(list[Work], [Job(kind) for kind in kinds])
+        boss.kick()
+        await until(lambda: [work.kind for work in yard.waiting] == [Kind.SIGN])
+        (mute,), (signing,) = yard.on(0), yard.on(1)
+        assert {work.kind for work in mute.work} <= {Kind.CONVERT, Kind.TAG, Kind.CONVERT_NOW}
+        assert [work.kind for work in signing.work].count(Kind.SIGN) == 2
+
+    play(1, game, tokens=2)
 
 
 @pytest.mark.parametrize(("why", "code"), [(None, "engine_lost"), (failure("token"), "token_unavailable")])

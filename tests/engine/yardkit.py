@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, cast
 
-from appliance.engine.envelope import Frame, Kind
+from appliance.engine.envelope import NOW, Frame, Kind
 from appliance.engine.frames import Failed, Hello, Reason, TokenFact
 from appliance.engine.link import EngineFailed, Link, Work
 from appliance.engine.places import LeftOut, Places
@@ -32,9 +32,8 @@ class Engine:
         self.work: list[Work] = []
         self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    @property
-    def free(self) -> bool:
-        return len(self.work) < 2 and not self.closing
+    def takes(self, now: bool) -> bool:
+        return sum((work.kind in NOW) == now for work in self.work) < 2 and not self.closing
 
     @property
     def load(self) -> int:
@@ -115,9 +114,9 @@ class Yard:
         self.engines.append(Engine(self, 100 + len(self.engines), token))
         return cast(Link, self.engines[-1])
 
-    def take(self, signs: bool) -> Work | None:
+    def take(self, now: bool, signs: bool) -> Work | None:
         for work in self.waiting:
-            if signs or work.kind is not Kind.SIGN:
+            if (work.kind in NOW) == now and (signs or work.kind is not Kind.SIGN):
                 self.waiting.remove(work)
                 return work
         return None

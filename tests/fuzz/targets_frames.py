@@ -31,6 +31,7 @@ WHOLE = (
     frames.pack_record(Kind.FAILED, _FAILED),
     frames.pack_convert(1, "sspin.B.1", "sspin.E.1", 2, _LINES, b"an order"),
     frames.pack_convert(2, "resident", "common.1", 1, b"12345678901\n"),
+    frames.pack_convert(12, "sspin.B.1", "sspin.E.1", 2, _LINES, b"an order", now=True),
     frames.pack_answer(3, Answer(1, 1, 0, b"369PQRST246\n!malformed_number\n", b"t" * 16)),
     frames.pack_answer(4, Answer(0, 0, 1, b"!unknown_number\n")),
     frames.pack_error(5, "pair_denied"),
@@ -124,8 +125,13 @@ TARGETS = (
     ),
     Target(
         "frame ANSWER",
-        lambda: st.tuples(any_bytes((_PAYLOADS[Kind.ANSWER], WHOLE[4][16:])), st.integers(0, 3)),
+        lambda: st.tuples(any_bytes((_PAYLOADS[Kind.ANSWER], WHOLE[5][16:])), st.integers(0, 3)),
         _answers,
+    ),
+    _payload(
+        Kind.CONVERT_NOW,
+        frames.read_convert,
+        lambda c: frames.pack_convert(7, c.source, c.target, c.count, c.lines, c.order, now=True),
     ),
     _payload(Kind.TAG, singles.read_tag, lambda tag: singles.pack_tag(7, tag.source, tag.line)),
     _payload(Kind.TAGGED, singles.read_tagged, lambda tagged: singles.pack_tagged(7, tagged)),
@@ -136,7 +142,7 @@ TARGETS = (
         "frame ERROR",
         lambda: st.tuples(
             any_bytes((b"pair_denied", b"order_invalid")),
-            st.sampled_from([*Kind, Kind.CONVERT, Kind.CONVERT, Kind.TAG]),
+            st.sampled_from([*Kind, Kind.CONVERT, Kind.CONVERT_NOW, Kind.TAG]),
         ),
         _errors,
     ),

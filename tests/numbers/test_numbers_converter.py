@@ -242,3 +242,44 @@ def test_states_are_enforced() -> None:
             converter.convert_lines(gen(source), gen(target), numbers)
     with pytest.raises(UnknownGeneration, match=r"sspin.E.2"):
         converter.convert_lines(gen("sspin.E.2"), gen("sspin.F.1"), numbers)
+
+
+def test_a_converter_of_small_chunks_says_the_same(converter: Converter) -> None:
+    numbers = converter.convert_lines(None, gen("sspin.B.1"), random_codes(2_500)).text
+    expected = converter.convert_lines(gen("sspin.B.1"), gen("sspin.E.1"), numbers)
+    for chunk in (1_024, 7):
+        small = make_converter(make_state(KEYS, domains=TREE), chunk=chunk)
+        assert small.convert_lines(gen("sspin.B.1"), gen("sspin.E.1"), numbers) == expected
+        assert small.convert_lines(None, gen("sspin.Dec.1"), random_codes(50)) == converter.convert_lines(
+            None, gen("sspin.Dec.1"), random_codes(50)
+        )
+
+
+@pytest.mark.parametrize(
+    ("ends", "count", "times"),
+    [
+        (("sspin.B.1", "sspin.E.1"), 40, 30),  # ten rounds for each of three keys
+        (("sspin.B.1", "sspin.E.1"), 100, 2 * 30),
+        (("sspin.B.1", "sspin.E.1"), FEW_LINES, FEW_LINES),
+        (("sspin.Huge.1", "sspin.E.1"), 40, 40),
+    ],
+)
+def test_work_can_be_interrupted_before_each_round_or_after_each_number(
+    converter: Converter, ends: tuple[str, str], count: int, times: int
+) -> None:
+    calls: list[None] = []
+    interrupted = make_converter(make_state(KEYS, domains=TREE), chunk=64, between=lambda: calls.append(None))
+    source, target = map(gen, ends)
+    numbers = converter.convert_lines(None, source, random_codes(count)).text
+    assert interrupted.convert_lines(source, target, numbers) == converter.convert_lines(source, target, numbers)
+    assert len(calls) == times
+
+
+def test_what_is_raised_where_it_is_interrupted_ends_it(converter: Converter) -> None:
+    def between() -> None:
+        raise ConnectionResetError
+
+    interrupted = make_converter(make_state(KEYS, domains=TREE), between=between)
+    for count in (1, 40):
+        with pytest.raises(ConnectionResetError):
+            interrupted.convert_lines(None, gen("sspin.B.1"), random_codes(count))
