@@ -29,6 +29,7 @@ from appliance.engine.singles import Tagged
 MOST_REQUESTS = 4_096
 MOST_LOOKUPS = 1_024
 MOST_SIGNATURES = 16
+RECENT_SECONDS = 0.25  # so long after a small request or a look-up more are expected
 MOST_CHUNKS = 256  # each of 32 streams may have six, so that one more is never too many
 LOOK_SECONDS = 0.5
 
@@ -104,6 +105,7 @@ class Lanes:
         self._lookups: deque[Lookup] = deque()
         self._bulk: deque[Chunk] = deque()
         self._lookup_turn = False
+        self._asked = -math.inf  # when somebody asked who waits (the event loop's time)
         self._looking: asyncio.TimerHandle | None = None
         self.kick: Callable[[], None] = lambda: None
 
@@ -120,7 +122,7 @@ class Lanes:
         _require_carried(order)
         future: asyncio.Future[Part] = self._loop.create_future()
         request = Request(source, target, count, lines, future, order, due)
-        request.since = self._loop.time()
+        request.since = self._asked = self._loop.time()
         self._small.add(request)
         self._queued(due)
         return future
@@ -157,6 +159,7 @@ class Lanes:
         _require_room(len(self._lookups), MOST_LOOKUPS)
         future: asyncio.Future[Tagged] = self._loop.create_future()
         self._lookups.append(Lookup(source, line, future, due))
+        self._asked = self._loop.time()
         self._queued(due)
         return future
 
@@ -171,6 +174,11 @@ class Lanes:
         self._signatures.append(Signing(text, future))
         self.kick()
         return future
+
+    @property
+    def pressed(self) -> bool:
+        """Whether people wait for answers just now, so that bulk work should leave the processors some time."""
+        return self._loop.time() - self._asked < RECENT_SECONDS
 
     @property
     def waiting(self) -> dict[str, int]:

@@ -194,9 +194,9 @@ class Link(asyncio.Protocol):
         """Whether its token has the key that signs the log's checkpoints."""
         return self.hello.signs
 
-    def takes(self, now: bool) -> bool:
-        """Whether it can be given a frame that is answered at once (``now``), or another one."""
-        return len(self._now if now else self._other) < WINDOW and not self.closing
+    def takes(self, now: bool, most: int = WINDOW) -> bool:
+        """Whether it has fewer than ``most`` frames that are answered at once (``now``), or of the others."""
+        return len(self._now if now else self._other) < most and not self.closing
 
     def send(self, work: Work) -> None:
         """Give the engine a frame of work."""

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from appliance.engine.envelope import Kind
 from appliance.engine.frames import Failed
-from appliance.engine.link import EngineFailed, Link, Work
+from appliance.engine.link import WINDOW, EngineFailed, Link, Work
 from appliance.engine.places import Crew, LedgerMoved, LeftOut, Places
 
 DOWN_SECONDS = 2.0
@@ -30,7 +30,15 @@ Launch = Callable[[int, Callable[[], None], Callable[[Link, list[Work]], None]],
 
 
 class WorkSource(Protocol):
-    """Where work comes from (the daemon's lanes)."""
+    """Where work comes from (the daemon's lanes).
+
+    ``pressed``: people wait for answers just now, so an engine gets one frame at a time of what can wait. It idles then
+    for a hand-over after each, and on a machine of few cores those who answer find a processor.
+    """
+
+    @property
+    def pressed(self) -> bool:
+        """See above."""
 
     def take(self, now: bool, signs: bool) -> Work | None:
         """The next frame of work, None if there is none: one that is answered at once (``now``), or another one.
@@ -250,7 +258,8 @@ class Supervisor:
             self._hand_out(serving, now)
 
     def _hand_out(self, serving: list[Link], now: bool) -> None:
-        while (link := _least_loaded(serving, now)) is not None:
+        most = 1 if self._lanes.pressed and not now else WINDOW
+        while (link := _least_loaded(serving, now, most)) is not None:
             work = self._take(now, link.signs)
             if work is not None:
                 link.send(work)
@@ -284,5 +293,5 @@ def _order(before: Pool) -> list[int]:
     return sorted(range(len(before.crews)), key=lambda number: not before.crews[number].links)
 
 
-def _least_loaded(links: Sequence[Link], now: bool) -> Link | None:
-    return min((link for link in links if link.takes(now)), key=lambda link: link.load, default=None)
+def _least_loaded(links: Sequence[Link], now: bool, most: int) -> Link | None:
+    return min((link for link in links if link.takes(now, most)), key=lambda link: link.load, default=None)

@@ -216,9 +216,11 @@ def test_a_long_run_is_synced_by_and_by(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "fdatasync", synced.append)
     writer = RunWriter(tmp_path, Span(1, 2))
     for _ in range(9):
-        writer.write(np.zeros(1 << 19, np.uint64))
+        writer.write(np.zeros(1 << 15, np.uint64))  # 256 KiB
+    assert len(synced) == 4
+    writer.write(np.zeros(1 << 19, np.uint64))  # 4 MiB at once
     writer.abandon()
-    assert len(synced) == 1
+    assert len(synced) == 4 + 8
 
 
 def test_a_write_that_does_a_part_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,6 +116,23 @@ def test_what_is_answered_at_once_and_the_rest_are_taken_apart() -> None:
     play(game)
 
 
+def test_who_asks_is_expected_to_ask_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "RECENT_SECONDS", 0.05)
+
+    async def game() -> None:
+        both = Lanes()
+        both.bulk("b", "e", 1, b"1\n")
+        both.sign("a\n")
+        assert not both.pressed, "nobody sits and waits for these"
+        for asking in (partial(both.ask, "b", "e", 1), partial(both.tag, "common.1")):
+            asking(b"1\n")
+            assert both.pressed
+            await asyncio.sleep(0.06)
+            assert not both.pressed
+
+    play(game)
+
+
 def test_a_small_request_waits_for_no_bulk_work() -> None:
     async def game() -> None:
         both = Lanes()

@@ -163,6 +163,24 @@ def test_work_goes_to_the_least_loaded_engine_two_frames_at_most() -> None:
     play(2, game)
 
 
+def test_while_people_wait_an_engine_has_one_frame_of_what_can_wait() -> None:
+    async def game(boss: Supervisor, yard: Yard) -> None:
+        await boss.start(HEAD, lambda: None)
+        await until(lambda: len(boss.serving) == 2)
+        yard.pressed = True
+        yard.waiting = cast(list[Work], [*(Job() for _ in range(7)), *(Job(Kind.CONVERT_NOW) for _ in range(7))])
+        boss.kick()
+        await asyncio.sleep(0.02)
+        kinds = [sorted(work.kind.name for work in engine.work) for engine in yard.engines]
+        assert kinds == [["CONVERT", "CONVERT_NOW", "CONVERT_NOW"]] * 2
+        yard.pressed = False
+        boss.kick()
+        await asyncio.sleep(0.02)
+        assert [engine.load for engine in yard.engines] == [4, 4]
+
+    play(2, game)
+
+
 def test_what_is_answered_at_once_and_the_rest_are_handed_out_apart() -> None:
     async def game(boss: Supervisor, yard: Yard) -> None:
         await boss.start(HEAD, lambda: None)

@@ -32,8 +32,8 @@ class Engine:
         self.work: list[Work] = []
         self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    def takes(self, now: bool) -> bool:
-        return sum((work.kind in NOW) == now for work in self.work) < 2 and not self.closing
+    def takes(self, now: bool, most: int = 2) -> bool:
+        return sum((work.kind in NOW) == now for work in self.work) < most and not self.closing
 
     @property
     def load(self) -> int:
@@ -82,6 +82,7 @@ class Yard:
         self.hanging: set[int] = set()
         self.tried: list[int] = []
         self.waiting: list[Work] = []
+        self.pressed = False
         self.events: list[str] = []
         self.put_back_codes: list[str] = []
         self.refused_all: list[str] = []

@@ -31,7 +31,7 @@ _HEADER = struct.Struct("<16sQQI")
 _ENTRY = 8
 _BODY = _HEADER.size + 2 * _ENTRY * BUCKETS
 _PIECE = 1 << 15  # entries read at once, so that a bucket of any length takes little memory
-_SYNC_BYTES = 32 << 20  # written by and by: one sync of a gigabyte would make the log's own syncs wait
+_SYNC_BYTES = 1 << 19  # written by and by: the log's own syncs wait for what is being synced when they come
 _NAME = re.compile(r"([0-9]{13})-([0-9]{13})\.run\Z")
 
 
@@ -201,11 +201,14 @@ class RunWriter:
         Raises:
             OSError: the system refuses.
         """
-        self._put(np.ascontiguousarray(entries, "<u8").view(np.uint8).data, self._end)
-        self._end += _ENTRY * len(entries)
-        if self._end - self._synced >= _SYNC_BYTES:
-            os.fdatasync(self._descriptor)
-            self._synced = self._end
+        data = np.ascontiguousarray(entries, "<u8").view(np.uint8).data
+        for start in range(0, len(data), _SYNC_BYTES):
+            piece = data[start : start + _SYNC_BYTES]
+            self._put(piece, self._end)
+            self._end += len(piece)
+            if self._end - self._synced >= _SYNC_BYTES:
+                os.fdatasync(self._descriptor)
+                self._synced = self._end
 
     def finish(self, counts: Array, sums: Array) -> Run:
         """Write the head, make everything durable, give the file its name.
