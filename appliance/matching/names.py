@@ -9,7 +9,7 @@ from functools import lru_cache
 from appliance.matching import writing
 
 _FORMER = re.compile(r"[(\[〔【][^)\]〕】]*[)\]〕】]")  # 佐藤（田中）花子: a former surname, recorded beside
-_EASTERN = re.compile("[\u3005-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
+_EASTERN = re.compile("[\u2e80-\u2fdf\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
 
 @dataclass(frozen=True, slots=True)

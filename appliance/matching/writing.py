@@ -13,7 +13,7 @@ from functools import cache
 from importlib import resources
 
 _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")  # which glyph of a kanji: never another kanji
-_KANJI = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
+_KANJI = "\u2e80-\u2fdf\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # radicals, too
 _KA = re.compile(f"(?<=[{_KANJI}])[ヶヵケガがゖゕ箇](?=[{_KANJI}])")
 _NO = re.compile(f"(?<=[{_KANJI}])[ノの](?=[{_KANJI}])")
 _AGAIN = re.compile("(.)[々〻ゝヽゞヾ]")

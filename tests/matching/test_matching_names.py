@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from opencc import OpenCC
 
@@ -20,6 +20,7 @@ SAME_BY_TYPING = [
     ("神 修", "神 修"),  # a compatibility ideograph, U+FA19
 ]
 SAME_BY_WRITING = [
+    ("茅が﨑", "茅ヶ崎"),
     ("髙橋 花子", "高橋 花子"),
     ("山﨑 修", "山崎 修"),
     ("山嵜 修", "山崎 修"),
@@ -90,6 +91,12 @@ def test_classes_of_kanji_are_disjoint_and_not_united_by_unicode_already() -> No
     assert [letter for letter in letters if len(writing.folded(letter)) != 1] == []
 
 
+def test_every_letter_of_a_class_is_a_kanji_beside_particles() -> None:
+    for letter in (letter for letters in writing.classes() for letter in letters):
+        assert writing.folded(f"茅が{letter}") == writing.folded(f"茅ヶ{letter}")
+        assert writing.folded(f"{letter}の下") == writing.folded(f"{letter}之下")
+
+
 def test_a_third_party_s_table_of_new_letters_and_old_agrees() -> None:
     """OpenCC's: every pair of it that JIS X 0213 has is one name here, but for four that mean other things in Japan."""
     to_new, to_old = OpenCC("t2jp"), OpenCC("jp2t")
@@ -121,6 +128,7 @@ LETTERS = "".join(writing.classes()) + "山田一二三ノのケヶがガ々ー�
 
 
 @settings(deadline=None)
+@example("⻆が㐂")
 @given(st.text(LETTERS, min_size=1, max_size=12))
 def test_folding_is_idempotent(text: str) -> None:
     assert writing.folded(writing.folded(text)) == writing.folded(text)
