@@ -167,6 +167,7 @@ def test_a_merge_that_was_under_way_when_it_died_is_begun_anew(apart: Apart, tmp
     with pytest.raises(MakerFailed):
         merge.step()
     merge.end()
+    assert apart._process is None, "no other one is started only to be told that"
     assert merged(apart, parts, 1).span == (1, 20)
     assert len(list(tmp_path.glob("*.new"))) == 0
 

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -67,6 +68,12 @@ class Apart:
         """Go on with the merge of ``parts``."""
         done = self._done(self.ask(Step()), parts)
         return None if done.run is None else Run.open(self._folder / done.run)
+
+    def end_merge(self) -> None:
+        """Give the merge up; with a process that died it is gone already."""
+        if self._connection is not None:
+            with suppress(MakerFailed):
+                self.ask(EndMerge())
 
     def ask(self, job: Job, *descriptors: int) -> Said:
         """Have something done, and wait for it.
@@ -153,7 +160,4 @@ class _Merge:
 
     def end(self) -> None:
         """See `Merge`."""
-        try:
-            self._apart.ask(EndMerge())
-        except (MakerFailed, OSError):  # with the process, the merge is gone as well
-            self._apart.close()
+        self._apart.end_merge()
