@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import random
 import shutil
@@ -289,3 +290,38 @@ def test_it_tells_no_exceptions_text(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "secret" not in done.stderr
     assert done.stderr.startswith("kagimori: not caught: ValidationError at ")
+
+
+def test_without_descriptors_tags_are_taken_all_the_same(
+    index: TagIndex, log: ListLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing that the index lacks may stop the log's writer, which adds."""
+
+    def refused(*_: object) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "memfd_create", refused)
+        add(index, log, *[tag(1)] * 12)
+        wait_for(lambda: index.trouble == "Too many open files")
+        assert index.find([tag(1)]) == list(range(12, 0, -1))
+    caught_up(index, log)
+    index.flush()
+
+
+def test_what_it_made_and_cannot_be_read_is_no_damage_of_other_runs(
+    apart: Apart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(path: Path) -> Run:
+        raise RunDamaged("its head is not what was written")
+
+    monkeypatch.setattr(Run, "open", damaged)
+    with pytest.raises(MakerFailed, match=r"\.run is not what was just written: its head is not what was written"):
+        apart.write(some(1, 3))
+
+
+def test_nothing_that_was_lent_stays_open(apart: Apart) -> None:
+    apart.write(some(1, 3))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    runs = [apart.write(some(first, 3)) for first in (4, 7, 10)]
+    assert len(list(Path("/proc/self/fd").iterdir())) == before + len(runs)

@@ -2,7 +2,7 @@
 
 Sorting half a million tags, or merging millions, would hold the interpreter and a processor for milliseconds at a time,
 in which whoever waits for an answer waits longer. The process is started when it is first needed, and again when it
-has died; a chunk's memory is lent to it, not copied.
+has died; a chunk comes to it as a copy in memory (memfd_create(2)), made by the thread that asks.
 """
 
 from __future__ import annotations
@@ -52,12 +52,15 @@ class Apart:
 
     def write(self, chunk: Chunk) -> Run:
         """See `Maker`."""
-        ends = chunk.lend_ends()
+        descriptors = chunk.lend()
         try:
-            job = WriteChunk(chunk.first, chunk.next - 1, chunk.tags)
-            return self._made(self.ask(job, chunk.descriptor, ends))
+            done = self._done(self.ask(WriteChunk(chunk.first, chunk.next - 1, chunk.tags), *descriptors), ())
         finally:
-            os.close(ends)
+            for descriptor in descriptors:
+                os.close(descriptor)
+        if done.run is None:
+            raise MakerFailed("the process that makes runs made none")
+        return self._open(done.run)
 
     def merge(self, parts: Sequence[Run], first: int) -> Merge:
         """See `Maker`."""
@@ -67,7 +70,7 @@ class Apart:
     def step(self, parts: Sequence[Run]) -> Run | None:
         """Go on with the merge of ``parts``."""
         done = self._done(self.ask(Step()), parts)
-        return None if done.run is None else Run.open(self._folder / done.run)
+        return None if done.run is None else self._open(done.run)
 
     def end_merge(self) -> None:
         """Give the merge up; with a process that died it is gone already."""
@@ -131,11 +134,12 @@ class Apart:
             code = process.wait()
         return f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
-    def _made(self, said: Said) -> Run:
-        done = self._done(said, ())
-        if done.run is None:
-            raise MakerFailed("the process that makes runs made none")
-        return Run.open(self._folder / done.run)
+    def _open(self, name: str) -> Run:
+        """What was just made; that it is damaged says nothing of any run that is in use."""
+        try:
+            return Run.open(self._folder / name)
+        except RunDamaged as damaged:
+            raise MakerFailed(f"{name} is not what was just written: {damaged}") from None
 
     def _done(self, said: Said, parts: Sequence[Run]) -> Done:
         match said:

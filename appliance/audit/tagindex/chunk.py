@@ -1,8 +1,7 @@
 """The newest tags, in memory: of consecutive records, in the order they came, until they are written as a run.
 
 Adding is a copy of bytes. Looking up compares all of them, half a million at most. A chunk is filled by one thread
-and never changed where it was filled, so readers need to know only how far it was filled when they looked. Its memory
-has a descriptor (memfd_create(2)), so that another process can be lent it.
+and never changed where it was filled, so readers need to know only how far it was filled when they looked.
 """
 
 from __future__ import annotations
@@ -51,13 +50,9 @@ class Chunk:
         self.tags = 0
         self._end = first + CHUNK_RECORDS
         self._most_tags = most_tags
-        self.descriptor = _memory(most_tags * TAG_BYTES)  # of all tags; it is closed with the chunk
-        self._bytes = mapped(self.descriptor)  # memory is taken page by page, as it is filled
+        self._bytes = np.empty(most_tags * TAG_BYTES, np.uint8)  # memory is taken page by page, as it is filled
         self._view = self._bytes.data
         self._ends = array("I", bytes(4 * 1024))  # tags up to and with each record; grows by being replaced
-
-    def __del__(self) -> None:
-        os.close(self.descriptor)
 
     @property
     def records(self) -> int:
@@ -99,12 +94,20 @@ class Chunk:
         """All entries, bucket after bucket, and how many each bucket has."""
         return all_in_buckets(self.first, *self.arrays(self.records, self.tags))
 
-    def lend_ends(self) -> int:
-        """A new descriptor of memory with where each record's tags end, ``uint32`` each; the caller closes it."""
-        ends = self._ends.tobytes()[: 4 * self.records]
-        descriptor = _memory(len(ends) or 1)
-        os.pwrite(descriptor, ends, 0)
-        return descriptor
+    def lend(self) -> tuple[int, int]:
+        """Copies for another process: descriptors of memory with all tags, and with where each record's end.
+
+        They are the caller's to close.
+
+        Raises:
+            OSError: the system gives no more memory or descriptors.
+        """
+        tags = _memory(self._view[: self.tags * TAG_BYTES])
+        try:
+            return tags, _memory(memoryview(self._ends)[: self.records].cast("B"))
+        except BaseException:
+            os.close(tags)
+            raise
 
 
 def all_in_buckets(first: int, keys: Array, ends: Ends) -> tuple[Array, Array]:
@@ -124,13 +127,19 @@ def keys_of(data: npt.NDArray[np.uint8], tags: int) -> Array:
     return data.view("<u8")[: tags * TAG_BYTES // KEY_BYTES : TAG_BYTES // KEY_BYTES]
 
 
-def mapped(descriptor: int, *, writable: bool = True) -> npt.NDArray[np.uint8]:
-    """All of a descriptor's memory, shared with whoever has it."""
-    access = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
-    return np.frombuffer(mmap.mmap(descriptor, 0, mmap.MAP_SHARED, access), np.uint8)
+def mapped(descriptor: int) -> npt.NDArray[np.uint8]:
+    """All of a descriptor's memory, to be read."""
+    return np.frombuffer(mmap.mmap(descriptor, 0, mmap.MAP_SHARED, mmap.PROT_READ), np.uint8)
 
 
-def _memory(size: int) -> int:
+def _memory(content: memoryview) -> int:
+    """A descriptor of memory with that content (memfd_create(2)); copying does not hold the interpreter."""
     descriptor = os.memfd_create("kagimori tags", os.MFD_CLOEXEC)
-    os.ftruncate(descriptor, size)
+    try:
+        os.ftruncate(descriptor, max(KEY_BYTES, len(content)))  # what is empty could not be mapped
+        while content:
+            content = content[os.write(descriptor, content) :]
+    except BaseException:
+        os.close(descriptor)
+        raise
     return descriptor

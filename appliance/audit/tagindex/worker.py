@@ -121,8 +121,8 @@ class Worker:
 
     def _write(self, job: WriteChunk, tags: int, ends: int) -> Run:
         span = Span(job.first, job.last)
-        keys = keys_of(mapped(tags, writable=False), job.tags)
-        each = mapped(ends, writable=False).view(np.uint32)[: job.last - job.first + 1]
+        keys = keys_of(mapped(tags), job.tags)
+        each = mapped(ends).view(np.uint32)[: job.last - job.first + 1]
         return write_run(self._folder, span, *all_in_buckets(job.first, keys, each))
 
     def _open(self, name: str) -> Run:
