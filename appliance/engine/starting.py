@@ -89,6 +89,6 @@ async def _spawn(config: Path, theirs: socket.socket, token: int) -> asyncio.sub
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         pass_fds=(theirs.fileno(),),
-        start_new_session=True,
+        process_group=0,  # gets no signal of a terminal's; a session would be scheduled apart (sched(7), autogroup)
         env=ownprocess.environment(),
     )

@@ -4,6 +4,10 @@ There is one thread, and one token. A full CONVERT frame keeps it busy for milli
 then, between two calls into the token, whether a frame for now (`appliance.engine.envelope.NOW`) has come, and that is
 answered at once (`Turns.between`); so it is while something is written to the disk (`Turns.meanwhile`). Frames
 for now are answered in their order, the others in theirs. However many come, bulk work has a third of the time.
+
+On the way to and from the engine a question needs the processor too: in the caller, the daemon, the log's writer. So
+while people wait, bulk work lets whoever waits for its processor go first, between two rounds (sched_yield(2)): else
+they would wait until the scheduler ends the engine's turn, milliseconds later.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from appliance.engine.envelope import NOW, Frame, FrameReader
 RECEIVE_BYTES = 1 << 18
 MOST_WAITING = 8  # frames read ahead; the daemon sends four
 BULK_SHARE = 0.5  # bulk work goes on for so much of the time that a frame for now took, before the next one
+GIVE_WAY_SECONDS = 0.25  # so long after a frame for now there are people who wait, and bulk work gives way
 Got = TypeVar("Got")
 
 
@@ -43,7 +48,7 @@ class Turns:
         self._reader = FrameReader()
         self._now: deque[Frame] = deque()
         self._bulk: deque[Frame] = deque()
-        self._bulk_until = 0.0
+        self._bulk_until = self._give_way_until = 0.0
         self._closed = False
         self._reply: Callable[[Frame], bytes] | None = None
         self._beat: Callable[[], None] = lambda: None
@@ -73,7 +78,11 @@ class Turns:
 
     def between(self) -> None:
         """Bulk work calls this where it can be interrupted. Raises as `serve`."""
-        if self._reply is not None and monotonic() >= self._bulk_until:
+        if self._reply is None:
+            return
+        if monotonic() < self._give_way_until:
+            os.sched_yield()
+        if monotonic() >= self._bulk_until:
             self._look()
             if self._now:
                 self._answer_now()
@@ -129,6 +138,7 @@ class Turns:
         self._answer(self._now.popleft())
         ended = monotonic()
         self._bulk_until = ended + BULK_SHARE * (ended - begun)
+        self._give_way_until = ended + GIVE_WAY_SECONDS
 
     def _answer(self, frame: Frame) -> None:
         assert self._reply is not None  # noqa: S101 -- `serve` has begun

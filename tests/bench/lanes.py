@@ -5,6 +5,7 @@ not wait for one another. A latency counts from the moment when the request was 
 that a slow answer does not hide what it held up; else from when it was sent. The stream alone, requests alone, and
 both at once are measured in turns; load generator, stream client, daemon and engine share the machine's cores. In the
 same turns a bare relay (`tests.bench.relay`) gets requests at the same pace, alone and beside the stream: the limit.
+What the stream's client reads and writes is in memory, since a hub's own files are not on the appliance's disk.
 
 By itself: ``python -m tests.bench.lanes`` prints the figures.
 """
@@ -38,6 +39,7 @@ CLIENTS = 32
 PACES = (100, 500, 1_000)
 WARM_SECONDS = 0.5  # a stream's start-up is not counted
 PURPOSE = "exchange"
+MEMORY = Path("/dev/shm")
 
 
 class _Schedule:
@@ -102,7 +104,8 @@ class _Stream:
     def __init__(self, world: World, ours: Subject, lines: int) -> None:
         self._ours = ours
         self._copies = -(-lines // ours.count)
-        self._source, self._target = world.folder / "lanes.in", world.folder / "lanes.out"
+        self._folder = tempfile.TemporaryDirectory(prefix="kagimori-lanes-", dir=MEMORY if MEMORY.is_dir() else None)
+        self._source, self._target = (Path(self._folder.name) / name for name in ("in", "out"))
         with self._source.open("wb") as file:
             for _ in range(self._copies):
                 file.write(ours.b_text)
@@ -128,8 +131,7 @@ class _Stream:
         return self.finish(process), seen
 
     def remove(self) -> None:
-        self._source.unlink()
-        self._target.unlink(missing_ok=True)
+        self._folder.cleanup()
 
 
 def _for(seconds: float) -> Callable[[], bool]:

@@ -47,6 +47,15 @@ def test_ctrl_c_stops_it_too(small: World) -> None:
         assert daemon.records()[-1]["reason"] == "SIGINT"
 
 
+def test_engines_get_no_signal_of_the_terminal_and_share_the_processors_as_parts_of_the_daemon(small: World) -> None:
+    """A session has a share of the processors of its own (sched(7), autogroup): there it would give way to nobody."""
+    with Daemon(small) as daemon:
+        engines = daemon.engines()
+        assert engines
+        assert {os.getsid(pid) for pid in engines} == {os.getsid(daemon.pid)}
+        assert os.getpgid(daemon.pid) not in {os.getpgid(pid) for pid in engines}
+
+
 def test_a_signal_during_the_start_ends_it(small: World) -> None:
     with Daemon(small).launch() as daemon:
         wait_for(lambda: small.audit_segment.exists() and daemon.records())

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from appliance.engine import turns
 from appliance.engine.envelope import NOW, Frame, FrameError, Kind, pack
-from appliance.engine.turns import MOST_WAITING, RECEIVE_BYTES
+from appliance.engine.turns import GIVE_WAY_SECONDS, MOST_WAITING, RECEIVE_BYTES
 from tests.engine.turnkit import Clock, Counter, counter, for_now
 
 CONVERT, CONVERT_NOW, TAG, PING = Kind.CONVERT, Kind.CONVERT_NOW, Kind.TAG, Kind.PING
@@ -84,6 +85,48 @@ def test_a_frame_is_answered_when_all_of_it_has_come(clock: Clock) -> None:
         desk.work = work
         desk.send((CONVERT, 1))
         assert desk.serve() == [2, 1]
+
+
+def test_bulk_work_gives_way_between_rounds_only_while_people_wait(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gave_way: list[float] = []
+    monkeypatch.setattr(turns.os, "sched_yield", lambda: gave_way.append(clock.now))
+    with counter() as desk:
+
+        def work(frame: Frame) -> None:
+            if frame.request == 1:
+                desk.turns.between()
+                assert gave_way == [], "nobody has asked"
+                desk.send((CONVERT_NOW, 2))
+                desk.turns.between()
+                assert desk.answered() == [2]
+                last = clock.now
+                for after in (0.0, GIVE_WAY_SECONDS / 2, GIVE_WAY_SECONDS * 0.9):
+                    clock.now = last + after
+                    desk.turns.between()
+                assert gave_way == [last, last + GIVE_WAY_SECONDS / 2, last + GIVE_WAY_SECONDS * 0.9]
+                clock.now = last + GIVE_WAY_SECONDS * 1.1
+                desk.turns.between()
+                assert len(gave_way) == 3, "nobody waits any more"
+
+        desk.work = work
+        desk.send((CONVERT, 1))
+        assert desk.serve() == [1]
+
+
+def test_what_has_come_while_it_gave_way_is_answered_at_once(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    with counter() as desk:
+        monkeypatch.setattr(turns.os, "sched_yield", lambda: desk.send((TAG, 3)))
+
+        def work(frame: Frame) -> None:
+            if frame.request == 1:
+                desk.turns.between()
+                assert desk.answered() == [2, 3]
+
+        desk.work = work
+        desk.send((PING, 2), (CONVERT, 1))
+        assert desk.serve() == [1]
 
 
 @given(
