@@ -7,7 +7,8 @@ for now are answered in their order, the others in theirs. However many come, bu
 
 On the way to and from the engine a question needs the processor too: in the caller, the daemon, the log's writer. So
 while people wait, bulk work lets whoever waits for its processor go first, between two rounds (sched_yield(2)): else
-they would wait until the scheduler ends the engine's turn, milliseconds later.
+they would wait until the scheduler ends the engine's turn, milliseconds later. Whoever takes long then, some other
+program that only computes, is not let in again before bulk work has had its share.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from appliance.engine.envelope import NOW, Frame, FrameReader
 
 RECEIVE_BYTES = 1 << 18
 MOST_WAITING = 8  # frames read ahead; the daemon sends four
-BULK_SHARE = 0.5  # bulk work goes on for so much of the time that a frame for now took, before the next one
+BULK_SHARE = 0.5  # bulk work goes on for so much of the time that others took (a frame for now, whoever it gave way to)
 GIVE_WAY_SECONDS = 0.25  # so long after a frame for now there are people who wait, and bulk work gives way
 Got = TypeVar("Got")
 
@@ -48,7 +49,7 @@ class Turns:
         self._reader = FrameReader()
         self._now: deque[Frame] = deque()
         self._bulk: deque[Frame] = deque()
-        self._bulk_until = self._give_way_until = 0.0
+        self._bulk_until = self._keep_until = self._give_way_until = 0.0
         self._closed = False
         self._reply: Callable[[Frame], bytes] | None = None
         self._beat: Callable[[], None] = lambda: None
@@ -80,12 +81,18 @@ class Turns:
         """Bulk work calls this where it can be interrupted. Raises as `serve`."""
         if self._reply is None:
             return
-        if monotonic() < self._give_way_until:
-            os.sched_yield()
+        self._give_way()
         if monotonic() >= self._bulk_until:
             self._look()
             if self._now:
                 self._answer_now()
+
+    def _give_way(self) -> None:
+        begun = monotonic()
+        if self._keep_until <= begun < self._give_way_until:
+            os.sched_yield()
+            ended = monotonic()
+            self._keep_until = ended + BULK_SHARE * (ended - begun)
 
     def meanwhile(self, work: Callable[[], Got]) -> Got:
         """Do ``work``, which touches no token, in a thread of its own; frames for now are answered until it is done.

@@ -115,6 +115,35 @@ def test_bulk_work_gives_way_between_rounds_only_while_people_wait(
         assert desk.serve() == [1]
 
 
+def test_whoever_takes_long_when_it_gives_way_is_not_let_in_again_before_bulk_work_had_its_share(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program computes without end: each time it gets the processor it keeps it for 3 ms."""
+    took = [0.0, 0.0]  # the other program, bulk work
+
+    def somebody_else_computes() -> None:
+        took[0] += 0.003
+        clock.now += 0.003
+
+    monkeypatch.setattr(turns.os, "sched_yield", somebody_else_computes)
+    with counter() as desk:
+
+        def work(frame: Frame) -> None:
+            if frame.request == 1:
+                desk.turns.between()
+                while clock.now < GIVE_WAY_SECONDS:
+                    clock.now += 0.0001
+                    took[1] += 0.0001
+                    desk.turns.between()
+
+        desk.work = work
+        clock.now = 0.0
+        desk.send((PING, 2), (CONVERT, 1))
+        assert desk.serve() == [2, 1]
+    assert took[1] >= sum(took) / 3
+    assert took[0] > 0.1, "it gave way all the same"
+
+
 def test_what_has_come_while_it_gave_way_is_answered_at_once(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     with counter() as desk:
         monkeypatch.setattr(turns.os, "sched_yield", lambda: desk.send((TAG, 3)))
