@@ -22,8 +22,8 @@ def harden(*, service: bool = False) -> None:
     Raises:
         OSError: the kernel refused.
     """
-    left_to_others = (signal.SIGINT, signal.SIGHUP) if service else (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
-    for ignored in left_to_others:
+    left_to_others = {signal.SIGINT, signal.SIGHUP} if service else {signal.SIGINT, signal.SIGHUP, signal.SIGTERM}
+    for ignored in left_to_others | {signal.SIGTTOU}:  # the last would stop it where it may not write to the terminal
         signal.signal(ignored, signal.SIG_IGN)  # they are for the daemon; it closes the socket when it is time
     hardening.tell_no_exception_text()
     hardening.forbid_reading()

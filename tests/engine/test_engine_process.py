@@ -122,7 +122,7 @@ def test_it_answers_what_it_has_before_it_ends(rich: World, monkeypatch: pytest.
 
 def test_signals_are_for_the_daemon(rich: World, monkeypatch: pytest.MonkeyPatch) -> None:
     async def work(engine: Link) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTTOU):
             os.kill(engine.hello.pid, number)
         await asyncio.sleep(0.05)
         assert await lines(engine, "sspin.A", "sspin.B", ["?"]) == ["!malformed_number"]
