@@ -7,7 +7,7 @@ would notice, every block is asked twice and the two answers are compared, all s
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, Protocol, runtime_checkable
 
 from appliance.errors import KagimoriError
 
@@ -15,6 +15,14 @@ EncryptBlocks = Callable[[bytes], bytes]
 """AES-ECB over 16*n bytes: 16*n bytes. The only access to a key that FF1 has."""
 
 BLOCK = 16
+
+
+@runtime_checkable
+class OneBlock(Protocol):
+    """An `EncryptBlocks` that has a quicker way for one block at a time."""
+
+    def one(self, *, again: bool) -> EncryptBlocks:
+        """A function over one block; ``again``: it is asked twice, in one call, and the two answers are compared."""
 
 
 class BlocksLost(ValueError):
@@ -65,3 +73,14 @@ def twice(encrypt_blocks: EncryptBlocks) -> EncryptBlocks:
         return first
 
     return asked_twice
+
+
+def one(encrypt_blocks: EncryptBlocks, *, again: bool = False) -> EncryptBlocks:
+    """The same AES for one block at a time; ``again``: asked twice.
+
+    Raises:
+        CiphertextAltered, BlocksLost: by the function, as that of `twice`.
+    """
+    if isinstance(encrypt_blocks, OneBlock):
+        return encrypt_blocks.one(again=again)
+    return twice(encrypt_blocks) if again else encrypt_blocks

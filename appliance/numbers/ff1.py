@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from appliance.numbers.aes import BlocksLost, EncryptBlocks, lost, twice
+from appliance.numbers.aes import BlocksLost, EncryptBlocks, lost, one, twice
 from appliance.numbers.formats import Format, FormatError, MalformedNumber
 
 MINIMUM_DOMAIN = 10**6  # SP 800-38G r1, section 5.1
@@ -162,8 +162,8 @@ class FF1Halves:
 
     def __init__(self, encrypt_blocks: EncryptBlocks, fmt: Format, tweak: bytes) -> None:
         check_domain(fmt.radix, fmt.length)
-        self._once, self._twice = encrypt_blocks, twice(encrypt_blocks)
-        self._rounds = rounds = Rounds(self._twice, fmt.radix, fmt.length, tweak)
+        self._once, self._twice = one(encrypt_blocks), one(encrypt_blocks, again=True)
+        self._rounds = rounds = Rounds(twice(encrypt_blocks), fmt.radix, fmt.length, tweak)
         self._quick = rounds.d <= 16
         if self._quick:
             self._lasts = [rounds.last_block(i) for i in range(ROUNDS)]

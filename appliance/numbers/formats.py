@@ -52,7 +52,7 @@ class Format:
         if rule is not None and (letters, self.length) != (DECIMAL, rule.digits):
             raise FormatError(f"check: {self.check} needs exactly {rule.digits} decimal digits")
 
-    @property
+    @cached_property
     def radix(self) -> int:
         """Number of characters in the alphabet."""
         return len(self.alphabet)
@@ -62,7 +62,7 @@ class Format:
         """How many numbers there are, the check digit not counted."""
         return int(self.radix**self.length)
 
-    @property
+    @cached_property
     def text_length(self) -> int:
         """Characters of the written number, the check digit included."""
         return self.length + (CHECK_RULES[self.check] is not None)
@@ -97,10 +97,10 @@ class Format:
         """
         if len(text) != self.text_length:
             raise MalformedNumber(f"needs {self.text_length} characters, has {len(text)}")
-        value = 0
+        value, radix, digits = 0, self.radix, self._digit_values
         try:
             for letter in text[: self.length]:
-                value = value * self.radix + self._digit_values[letter]
+                value = value * radix + digits[letter]
         except KeyError:
             raise MalformedNumber("has a character outside the alphabet") from None
         rule = CHECK_RULES[self.check]
@@ -116,10 +116,10 @@ class Format:
         """
         if not 0 <= value < self.size:
             raise ValueError("the integer does not fit the format")
-        letters = []
+        letters, radix, alphabet = [], self.radix, self.alphabet
         for _ in range(self.length):
-            value, digit = divmod(value, self.radix)
-            letters.append(self.alphabet[digit])
+            value, digit = divmod(value, radix)
+            letters.append(alphabet[digit])
         text = "".join(reversed(letters))
         rule = CHECK_RULES[self.check]
         return text if rule is None else text + rule.compute(text)

@@ -16,12 +16,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
+from struct import Struct
 from threading import get_ident
 from typing import Protocol
 
 from pkcs11 import PKCS11Error
 
-from appliance.numbers.aes import BLOCK, CiphertextAltered
+from appliance.numbers.aes import BLOCK, CiphertextAltered, altered
 from appliance.numbers.blocks import Rows
 from appliance.token.errors import AnotherKeyAnswered, CheckValueMismatch, TokenRefused, TokenUnavailable, translate
 from appliance.token.guard import OWNER
@@ -77,7 +78,7 @@ class BlockStream:
         self._answer_at = ctypes.c_void_p(ctypes.addressof(room))
         self._answer = memoryview(room).cast("B")
         self._behind = False
-        self._update(CHECK_BLOCK + CHECK_BLOCK, self._answer_at, 2 * BLOCK)
+        self._update(CHECK_BLOCK + CHECK_BLOCK, self._answer_at, _as_ulong(2 * BLOCK))
         self.canary = self._answer[:BLOCK].tobytes()
         if self._answer[BLOCK : 2 * BLOCK] != self.canary or self.canary == _UNWRITTEN:
             self.close()
@@ -96,7 +97,7 @@ class BlockStream:
             return self._in_pieces(blocks)
         size += BLOCK
         self._answer[:BLOCK] = _UNWRITTEN  # an answer that is not written is none, and not the one before
-        self._update(CHECK_BLOCK + blocks, self._answer_at, size)
+        self._update(CHECK_BLOCK + blocks, self._answer_at, _as_ulong(size))
         answer = self._answer[:size].tobytes()
         if not answer.startswith(self.canary):
             raise self._swapped()
@@ -128,7 +129,7 @@ class BlockStream:
             kept = asked[here : here + BLOCK]  # behind the last one, it may be a block of a larger call
             asked[here : here + BLOCK] = CHECK_BLOCK
             answer[there : there + BLOCK] = _UNWRITTEN
-            self._update(*places, BLOCK * count + BLOCK)
+            self._update(*places, _as_ulong(BLOCK * count + BLOCK))
             asked[here : here + BLOCK] = kept
             if not answer.startswith(canary, there):
                 raise self._swapped()
@@ -136,20 +137,50 @@ class BlockStream:
         encrypt.keeps = source, target  # type: ignore[attr-defined]  # the places are theirs as long as this lives
         return encrypt
 
-    def _update(self, source: object, target: object, size: int) -> None:
+    def one(self, *, again: bool) -> Callable[[bytes], bytes]:
+        """A function that enciphers one block, in half the time of `__call__`.
+
+        ``again``: the block is asked twice, in one call, and the two answers are compared.
+
+        Raises:
+            ValueError: by the function, if it is given anything but one block.
+            CiphertextAltered: by the function, if the two answers differ; the operation is over.
+            AnotherKeyAnswered, TokenUnavailable, TokenRefused, WrongThread: by the function, as `__call__`.
+        """
+        blocks = 3 if again else 2
+        size, target, answer = _as_ulong(blocks * BLOCK), self._answer_at, self._answer
+        wipe, read = Struct(f"{blocks * BLOCK}x").pack_into, Struct(f"{BLOCK}s" * blocks).unpack_from
+        canary, update = self.canary, self._update
+
+        def encrypt(block: bytes) -> bytes:
+            if len(block) != BLOCK:
+                raise ValueError(f"{len(block)} bytes are not one block of {BLOCK}")
+            wipe(answer, 0)  # an answer that is not written is none, and not the one before
+            update(CHECK_BLOCK + block + block if again else CHECK_BLOCK + block, target, size)
+            found = read(answer)
+            if found[0] != canary:
+                raise self._swapped()
+            if again and found[1] != found[2]:
+                raise altered(self)
+            first: bytes = found[1]
+            return first
+
+        return encrypt
+
+    def _update(self, source: object, target: object, size: ctypes.c_ulong) -> None:
         if OWNER.thread != get_ident():
             raise OWNER.refusal()
         if self._operation is None:
             raise TokenUnavailable(f"{_DOING}: the operation has ended", "open the token again")
         try:
-            came = self._operation.update(source, target, _as_ulong(size))
+            came = self._operation.update(source, target, size)
         except PKCS11Error as error:
             self.close()
             raise translate(error, _DOING) from error
         except BaseException:  # an interrupt in mid-call: nobody can say what the operation has done
             self.close()
             raise
-        if came != size:
+        if came != size.value:
             self.close()
             raise TokenRefused(f"{_DOING}: the token answered with fewer or more bytes than it was given")
 

@@ -14,6 +14,7 @@ from guardkit import MESSAGES, Lies, SoftwareOperation, always, another_key, onc
 from numberkit import gen, key_of, make_converter, make_state, random_codes
 
 from appliance.engine.converter import Converter
+from appliance.errors import KagimoriError
 from appliance.numbers.aes import BLOCK, CiphertextAltered
 from appliance.numbers.blocks import WORDS, Rows
 from appliance.token import Token
@@ -73,7 +74,16 @@ def in_arrays(stream: BlockStream) -> Callable[[], bytes]:
     return work
 
 
-WAYS = pytest.mark.parametrize("way", [in_bytes, in_arrays])
+def one_at_a_time(stream: BlockStream, *, again: bool = False) -> Callable[[], bytes]:
+    encrypt, block = stream.one(again=again), secrets.token_bytes(BLOCK)
+    return lambda: 3 * encrypt(block)
+
+
+def one_at_a_time_asked_twice(stream: BlockStream) -> Callable[[], bytes]:
+    return one_at_a_time(stream, again=True)
+
+
+WAYS = pytest.mark.parametrize("way", [in_bytes, in_arrays, one_at_a_time, one_at_a_time_asked_twice])
 
 
 def require_over(stream: BlockStream, operation: Meddled) -> None:
@@ -152,6 +162,28 @@ def test_an_answer_that_is_told_and_never_written(
     with pytest.raises(AnotherKeyAnswered) as caught:
         work()
     assert caught.value.message == ANOTHER
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("place", range(3 * BLOCK))
+def test_a_changed_byte_of_one_block_is_another_keys_or_noticed_when_it_is_asked_twice(place: int, again: bool) -> None:
+    stream, lies = lying()
+    encrypt, block = stream.one(again=again), secrets.token_bytes(BLOCK)
+    assert encrypt(block) == aes(block)
+    lies.begin(once(0, place, b"\x10"))
+    if place < BLOCK:
+        expected: type[KagimoriError] = AnotherKeyAnswered
+    elif again:
+        expected = CiphertextAltered
+    else:  # nothing is compared, or (beyond its answer) nothing is changed
+        assert (encrypt(block) != aes(block)) == (place < 2 * BLOCK)
+        return
+    with pytest.raises(expected) as caught:
+        encrypt(block)
+    assert caught.value.message == MESSAGES[expected]
+    for work in (lambda: encrypt(block), lambda: stream(block)):
+        with pytest.raises(TokenUnavailable, match="encrypt blocks: the operation has ended"):
+            work()
 
 
 def test_a_stream_that_answers_nothing_from_the_start_is_never_opened(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,23 @@ def test_twenty_thousand_random_blocks_equal_software_aes(known: Callable[[bytes
     assert one_by_one == software_aes(blocks)[: 2_000 * 16]
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_one_block_at_a_time_is_the_same_aes(known: BlockStream, again: bool) -> None:
+    encrypt = known.one(again=again)
+    for _ in range(2_000):
+        block = secrets.token_bytes(16)
+        assert encrypt(block) == software_aes(block)
+
+
+@pytest.mark.parametrize("size", [0, 1, 15, 17, 32])
+@pytest.mark.parametrize("again", [False, True])
+def test_what_is_not_one_block_is_a_defect_and_harms_nothing(known: BlockStream, size: int, again: bool) -> None:
+    encrypt = known.one(again=again)
+    with pytest.raises(ValueError, match=f"{size} bytes are not one block of 16"):
+        encrypt(bytes(size))
+    assert encrypt(bytes(16)) == software_aes(bytes(16))
+
+
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     counts=st.lists(st.integers(0, 300), min_size=1, max_size=8), kind=st.sampled_from([bytes, bytearray, memoryview])
