@@ -28,7 +28,28 @@ PROBE_SECONDS = 0.5
 LARGEST_GROUP = 4_096  # records
 MOST_BYTES = 16 << 20  # subject tags of a group, unless one record has more
 
-_Waiting = tuple[Item, "asyncio.Future[int]"]
+Told = Callable[[bool], None]
+
+
+class _Waiting(NamedTuple):
+    """A record that waits; ``told`` hears whether it is durable in the end."""
+
+    item: Item
+    future: asyncio.Future[int]
+    told: Told | None
+
+    def durable(self, number: int) -> None:
+        if self.told is not None:
+            self.told(True)
+        if not self.future.done():
+            self.future.set_result(number)
+
+    def refused(self) -> None:
+        if self.told is not None:
+            self.told(False)
+        if not self.future.done():
+            self.future.set_exception(_unavailable())
+            self.future.exception()  # whoever waited may be gone
 
 
 class _Group(NamedTuple):
@@ -78,23 +99,25 @@ class GroupCommit:
         """How many records are durable."""
         return self._log.size
 
-    def append(self, record: Record, tags: bytes = b"", tag_key: str | None = None) -> asyncio.Future[int]:
+    def append(
+        self, record: Record, tags: bytes = b"", tag_key: str | None = None, told: Told | None = None
+    ) -> asyncio.Future[int]:
         """Queue a record, with the subject tags of its numbers; the future gives its number once it is durable.
 
-        While writing does not work, a `Stop` is tried all the same.
+        Whoever waits for the future may give up: the record is written all the same, and ``told`` hears in any case
+        whether it is durable. While writing does not work, a `Stop` is tried all the same.
 
         Raises (from the future):
             AuditUnavailable: it could not be written.
         """
-        future: asyncio.Future[int] = self._loop.create_future()
+        waiting = _Waiting(Item(record, tags, tag_key), self._loop.create_future(), told)
         if not self.available and not isinstance(record, Stop):
-            self._lost += 1
-            future.set_exception(_unavailable())
-            return future
+            self._refuse([waiting])
+            return waiting.future
         if not self._waiting and not self._busy:
             self._loop.call_soon(self._send)
-        self._waiting.append((Item(record, tags, tag_key), future))
-        return future
+        self._waiting.append(waiting)
+        return waiting.future
 
     def condemn(self, reason: str) -> None:
         """Stop for good: what was found makes the log unusable until somebody has looked at it."""
@@ -108,8 +131,7 @@ class GroupCommit:
         if self._probing:
             self._probing = False
             future: asyncio.Future[int] = self._loop.create_future()
-            future.add_done_callback(lambda done: done.cancelled() or done.exception())
-            self._put(_Group([(Item(AuditRegained(lost=self._lost)), future)], probe=True))
+            self._put(_Group([_Waiting(Item(AuditRegained(lost=self._lost)), future, None)], probe=True))
         elif self._waiting:
             count = self._next_count()
             group, self._waiting = self._waiting[:count], self._waiting[count:]
@@ -118,8 +140,8 @@ class GroupCommit:
     def _next_count(self) -> int:
         """How many of the waiting records make the next group: at least one, not too many, not too large."""
         size = 0
-        for count, (item, _) in enumerate(self._waiting[:LARGEST_GROUP], 1):
-            size += len(item.tags)
+        for count, waiting in enumerate(self._waiting[:LARGEST_GROUP], 1):
+            size += len(waiting.item.tags)
             if size > MOST_BYTES:
                 return max(1, count - 1)
         return min(len(self._waiting), LARGEST_GROUP)
@@ -137,7 +159,7 @@ class GroupCommit:
 
     def _write(self, group: _Group) -> _Outcome:
         first, failure, full = self._log.next_record, None, False
-        items = [item for item, _ in group.waiting]
+        items = [waiting.item for waiting in group.waiting]
         synced = self._log.sync_seconds
         try:
             if group.probe:
@@ -180,9 +202,8 @@ class GroupCommit:
     def _written(self, outcome: _Outcome) -> None:
         self._busy = False
         group, written = outcome.group, outcome.written
-        for number, (_, future) in enumerate(group.waiting[:written], outcome.first):
-            if not future.done():
-                future.set_result(number)
+        for number, waiting in enumerate(group.waiting[:written], outcome.first):
+            waiting.durable(number)
         if outcome.condemned is not None:
             self.condemn(outcome.condemned)
         if outcome.failure is not None:
@@ -192,7 +213,7 @@ class GroupCommit:
         self._send()
 
     def _regain(self, group: _Group) -> None:
-        record = group.waiting[0][0].record
+        record = group.waiting[0].item.record
         self._lost -= record.lost if isinstance(record, AuditRegained) else 0
         if not self._condemned:
             self.available = True
@@ -211,16 +232,15 @@ class GroupCommit:
     def _lose(self, reason: str) -> None:
         """Refuse what waits, except a stop: there may be room for that one record."""
         waiting, self._waiting = self._waiting, []
-        self._waiting = [one for one in waiting if isinstance(one[0].record, Stop)]
-        self._refuse([one for one in waiting if not isinstance(one[0].record, Stop)])
+        self._waiting = [one for one in waiting if isinstance(one.item.record, Stop)]
+        self._refuse([one for one in waiting if not isinstance(one.item.record, Stop)])
         self.available = False
         self.on_change(reason)
 
     def _refuse(self, waiting: list[_Waiting]) -> None:
-        self._lost += sum(not isinstance(item.record, AuditRegained) for item, _ in waiting)
-        for _, future in waiting:
-            if not future.done():
-                future.set_exception(_unavailable())
+        self._lost += sum(not isinstance(one.item.record, AuditRegained) for one in waiting)
+        for one in waiting:
+            one.refused()
 
     def _probe(self) -> None:
         if not self._condemned:

@@ -6,7 +6,6 @@ nothing (an engine lost, an audit log that cannot write) is given back. Quotas a
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -43,13 +42,12 @@ class Charges:
         Raises:
             Problem: quota_exhausted, order_exhausted; then nothing was taken.
         """
-        now = self._now()
-        day = now.date().isoformat()
         keys: list[Key] = []
         for whose, most in ((None, rule.values_per_day), (purpose, rule.purpose_values_per_day.get(purpose))):
             if most is not None:
                 key: Key = ("quota", role) if whose is None else ("quota", role, whose)
-                used = self.tally.on_day(day, role, whose) + self._pending[key]
+                now = self._now()
+                used = self.tally.on_day(now.date().isoformat(), role, whose) + self._pending[key]
                 _require_quota(used + count, most, now, whose)
                 keys.append(key)
         if order is not None:
@@ -83,10 +81,10 @@ class Charge:
         self._charges = charges
         self._committed = False
 
-    def commit(self, record: records.Conversion, durable: asyncio.Future[int]) -> None:
-        """From here on the record's fate decides."""
+    def commit(self, record: records.Conversion) -> Callable[[bool], None]:
+        """From here on the record's fate decides: to be called with whether it is durable."""
         self._committed = True
-        durable.add_done_callback(lambda done: self._charges.settle(self, record if _came(done) else None))
+        return lambda durable: self._charges.settle(self, record if durable else None)
 
     def __enter__(self) -> Charge:
         return self
@@ -99,10 +97,6 @@ class Charge:
         if not self._committed:
             self._committed = True
             self._charges.settle(self, None)
-
-
-def _came(done: asyncio.Future[int]) -> bool:
-    return not done.cancelled() and done.exception() is None
 
 
 def _require_quota(wanted: int, most: int, now: datetime, purpose: str | None) -> None:

@@ -190,9 +190,7 @@ class Service:
 
         ``tags``: the subject tags of the converted numbers.
         """
-        written = self.audit.append(record, tags)
-        charge.commit(record, written)
-        return written
+        return self.audit.append(record, tags, told=charge.commit(record))
 
     async def durable(self, written: asyncio.Future[int]) -> int:
         """The record's number, once it is on the disk. Whoever gives up waiting does not unmake the record.
@@ -200,10 +198,9 @@ class Service:
         Raises:
             Problem: audit_unavailable, deadline_exceeded.
         """
-        waiting = asyncio.shield(written)
-        self.deadlines.watch(waiting)
+        self.deadlines.watch(written)
         try:
-            number = await waiting
+            number = await written
         except AuditUnavailable:
             raise Problem("audit_unavailable") from None
         self.checkpointer.note()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
 from collections.abc import Callable, Coroutine, Sequence
@@ -200,6 +201,49 @@ def test_a_condemned_log_takes_its_stop_and_nothing_else(tmp_path: Path, monkeyp
 
     run(tmp_path, work)
     assert changes == ["damage was found"]
+
+
+def test_who_gives_up_waiting_does_not_unmake_a_record_and_its_fate_is_told_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By quota and order a conversion counts if its record is durable, whoever waits for it."""
+    disk = Disk(monkeypatch)
+    fates: list[tuple[str, bool, bool]] = []
+
+    async def work(commit: GroupCommit) -> None:
+        def append(name: str) -> asyncio.Future[int]:
+            future = commit.append(reason(name), told=lambda durable: fates.append((name, durable, future.done())))
+            return future
+
+        disk.go.clear()
+        answered, given_up = append("answered"), append("given up")
+        await asyncio.to_thread(disk.reached.wait, 10)
+        given_up.cancel()
+        disk.go.set()
+        assert await answered == 1
+        disk.error = OSError(5, "Input/output error")
+        lost, nobodys = append("lost"), append("lost, and nobody waits")
+        with pytest.raises(AuditUnavailable):
+            await lost
+        del nobodys
+        fate_at_once: list[bool] = []
+        refused = commit.append(reason("at once"), told=fate_at_once.append)
+        assert fate_at_once == [False], "told before anybody can wait"
+        with pytest.raises(AuditUnavailable):
+            await refused
+        disk.error = None
+        await regained(commit)
+
+    run(tmp_path, work)
+    assert said(on_disk(tmp_path)) == ["answered", "given up", "AuditRegained"]
+    assert fates == [
+        ("answered", True, False),  # before whoever waits is
+        ("given up", True, True),
+        ("lost", False, False),
+        ("lost, and nobody waits", False, False),
+    ]
+    gc.collect()
+    assert "never retrieved" not in caplog.text
 
 
 def test_a_broken_disk_refuses_everything_and_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,9 +34,11 @@ def without_records() -> None:
 
     append = GroupCommit.append
 
-    def skipping(self: GroupCommit, record: records.Record, *rest: Any) -> asyncio.Future[int]:
+    def skipping(self: GroupCommit, record: records.Record, *rest: Any, told: Any = None) -> asyncio.Future[int]:
         if not isinstance(record, records.Conversion):
-            return append(self, record, *rest)
+            return append(self, record, *rest, told=told)
+        if told is not None:
+            told(True)
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         done.set_result(1)
         return done

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import cast
@@ -86,25 +85,16 @@ def test_an_order_is_never_exceeded_however_many_ask() -> None:
 
 
 def test_a_durable_record_is_counted_and_a_lost_one_given_back() -> None:
-    async def run() -> None:
-        loop = asyncio.get_running_loop()
-        book = charges()
-        for came in (True, False):
-            durable: asyncio.Future[int] = loop.create_future()
-            with book.take("hub", rule(10), "exchange", 5, order(20)) as charge:
-                charge.commit(_record(5), durable)
-            assert refused(book, "hub", rule(10), "exchange", 6, None).code == "quota_exhausted"
-            if came:
-                durable.set_result(1)
-            else:
-                durable.set_exception(OSError("no space"))
-            await asyncio.sleep(0)
-            assert book.tally.on_day(DAY, "hub") == 5
-            assert book.tally.used("ab" * 32) == 5
-        book.take("hub", rule(10), "exchange", 5, order(20))
-        assert refused(book, "hub", rule(10), "exchange", 1, None).code == "quota_exhausted"
-
-    asyncio.run(run())
+    book = charges()
+    for came in (True, False):
+        with book.take("hub", rule(10), "exchange", 5, order(20)) as charge:
+            told = charge.commit(_record(5))
+        assert refused(book, "hub", rule(10), "exchange", 6, None).code == "quota_exhausted"
+        told(came)
+        assert book.tally.on_day(DAY, "hub") == 5
+        assert book.tally.used("ab" * 32) == 5
+    book.take("hub", rule(10), "exchange", 5, order(20))
+    assert refused(book, "hub", rule(10), "exchange", 1, None).code == "quota_exhausted"
 
 
 def _record(count: int) -> records.Conversion:
