@@ -186,6 +186,12 @@ class Lanes:
         lookups, signatures = len(self._lookups), len(self._signatures)
         return {"small": self._small.requests, "lookup": lookups, "bulk": len(self._bulk), "sign": signatures}
 
+    def has(self, now: bool) -> bool:
+        """Whether anything waits that is answered at once (``now``), or anything else."""
+        if now:
+            return self._small.requests > 0 or bool(self._lookups)
+        return bool(self._bulk) or bool(self._signatures)
+
     def take(self, now: bool, signs: bool = True) -> Work | None:
         """The next frame of work for an engine: one that is answered at once (``now``), or another one.
 

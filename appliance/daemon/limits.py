@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from appliance.daemon.problems import Problem
 from appliance.daemon.seats import Party
@@ -68,18 +67,30 @@ class Room:
         if not self._held[party]:
             del self._held[party]
 
-    @contextlib.contextmanager
-    def hold(self, party: Party, size: int) -> Iterator[None]:
-        """Hold so many bytes for a while.
+    def hold(self, party: Party, size: int) -> Held:
+        """So many bytes for a while: a context manager, by which they are taken and given back.
 
-        Raises:
+        Raises (when it is entered):
             Problem: overloaded, there is no room for them now.
         """
-        self.take(party, size)
-        try:
-            yield
-        finally:
-            self.give(party, size)
+        return Held(self, party, size)
+
+
+class Held:
+    """Bytes that a `Room` holds. A class: as a generator it would cost a request more than all else about it."""
+
+    __slots__ = ("_party", "_room", "_size")
+
+    def __init__(self, room: Room, party: Party, size: int) -> None:
+        self._room = room
+        self._party = party
+        self._size = size
+
+    def __enter__(self) -> None:
+        self._room.take(self._party, self._size)
+
+    def __exit__(self, *_: object) -> None:
+        self._room.give(self._party, self._size)
 
 
 class Pace:

@@ -40,6 +40,7 @@ class RolePolicy:
         self._pairs = frozenset(self.rule.pairs)
         self._purposes = frozenset(self.rule.purposes)
         self._routes: dict[tuple[str, str], Route] = {}
+        self._domains: dict[Route, tuple[str, str]] = {}
         tag = servicekeys.current_tag(state)
         self.tag_key = None if tag is None else str(tag.generation)
 
@@ -78,7 +79,9 @@ class RolePolicy:
 
     def needs_order(self, found: Route, count: int) -> bool:
         """Whether so many numbers at once may be converted only under a disclosure order."""
-        source, target = domain_of(found.source), domain_of(found.target)
+        if found not in self._domains:
+            self._domains[found] = domain_of(found.source), domain_of(found.target)
+        source, target = self._domains[found]
         return policies.needs_order(self.state.policy, self.state.tree, self.rule, source, target, count)
 
     def history_source(self, source: str) -> str:

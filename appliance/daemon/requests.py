@@ -12,6 +12,7 @@ import math
 import re
 import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Annotated, TypeVar
 from urllib.parse import parse_qsl
 
@@ -26,7 +27,9 @@ LONGEST_TIMEOUT = 600_000  # milliseconds
 JSON_OVERHEAD = 4_096
 BYTES_PER_NUMBER = 2 * MAX_LINE_BYTES
 _FIELDS = ("source", "target", "purpose", "reference")
+_IN_JSON = (*_FIELDS, "numbers", "order")
 _TIMEOUT = re.compile("[1-9][0-9]{0,5}", re.ASCII)
+_FEW_BYTES = 8_192
 _SHORTEST_NUMBER = 6  # what is shorter may stand in a reference by chance
 
 T = TypeVar("T")
@@ -59,7 +62,7 @@ def parse_json(body: bytes, most: int = sys.maxsize) -> Question:
     Raises:
         Problem: malformed_request, naming the field.
     """
-    question = decode_json(body, _questions, (*_FIELDS, "numbers", "order"))
+    question = decode_json(body, _questions, _IN_JSON)
     check_reference(question.reference, question.numbers if len(question.numbers) <= most else ())
     return question
 
@@ -74,9 +77,22 @@ def decode_json(body: bytes, decoder: msgspec.json.Decoder[T], fields: tuple[str
         value = decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Problem("malformed_request", f"JSON body: {error}") from None
-    if b"\\" in body or any(body.count(b'"%b"' % name.encode()) > 1 for name in fields):  # else none is there twice
+    if b"\\" in body or _may_double(body, fields):
         _refuse_doubles(json.loads(body, object_pairs_hook=_names), fields)
     return value
+
+
+def _may_double(body: bytes, fields: tuple[str, ...]) -> bool:
+    """Whether any of the words is there twice, as a name or otherwise."""
+    if len(body) > _FEW_BYTES:  # which might be nothing but such words
+        return any(body.count(b'"%b"' % name.encode()) > 1 for name in fields)
+    found = _words(fields).findall(body)
+    return len(found) > len(set(found))
+
+
+@lru_cache
+def _words(fields: tuple[str, ...]) -> re.Pattern[bytes]:
+    return re.compile(b'"(?:%b)"' % b"|".join(name.encode() for name in fields))
 
 
 def parse_query(query: str) -> Terms:

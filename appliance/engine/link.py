@@ -98,6 +98,7 @@ class Link(asyncio.Protocol):
     """The socket side of an engine.
 
     ``on_free`` is called when it can take a frame, ``on_lost`` with the work in flight when it is gone.
+    ``signs``: whether its token has the key that signs the log's checkpoints.
     """
 
     def __init__(
@@ -115,6 +116,7 @@ class Link(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._tick: asyncio.TimerHandle | None = None
         self._greeting: asyncio.Future[Hello] = self._loop.create_future()
+        self.signs = False
         self._gone = asyncio.Event()
         self.closing = False
         self._killed_for: str | None = None
@@ -189,11 +191,6 @@ class Link(asyncio.Protocol):
             return "killed"
         return "died" if self.failure is None else self.failure.reason
 
-    @property
-    def signs(self) -> bool:
-        """Whether its token has the key that signs the log's checkpoints."""
-        return self.hello.signs
-
     def takes(self, now: bool, most: int = WINDOW) -> bool:
         """Whether it has fewer than ``most`` frames that are answered at once (``now``), or of the others."""
         return len(self._now if now else self._other) < most and not self.closing
@@ -225,7 +222,9 @@ class Link(asyncio.Protocol):
     def _take(self, frame: Frame) -> None:
         match frame.kind:
             case Kind.HELLO if not self._greeting.done():
-                self._greeting.set_result(frames.read_record(frame, Hello))
+                hello = frames.read_record(frame, Hello)
+                self.signs = hello.signs
+                self._greeting.set_result(hello)
             case Kind.FAILED:
                 self.failure = frames.read_record(frame, Failed)
             case Kind.ANSWER | Kind.TAGGED | Kind.SIGNED | Kind.TESTED | Kind.ERROR | Kind.PONG:

@@ -40,6 +40,9 @@ class WorkSource(Protocol):
     def pressed(self) -> bool:
         """See above."""
 
+    def has(self, now: bool) -> bool:
+        """Whether there may be work: such as is answered at once (``now``), or other."""
+
     def take(self, now: bool, signs: bool) -> Work | None:
         """The next frame of work, None if there is none: one that is answered at once (``now``), or another one.
 
@@ -242,24 +245,34 @@ class Supervisor:
 
     def kick(self) -> None:
         """There is work, or an engine is free: bring them together at the end of this turn of the loop."""
-        if not self._kicked:
+        if not self._kicked and (self._troubled or self._lanes.has(True) or self._lanes.has(False)):
             self._kicked = True
             asyncio.get_running_loop().call_soon(self._dispatch)
 
     def _dispatch(self) -> None:
         self._kicked = False
         serving = self.serving
+        if self._troubled:
+            self._see(serving)
+        for now in (True, False):
+            if self._lanes.has(now):
+                self._hand_out(serving, now)
+
+    @property
+    def _troubled(self) -> bool:
+        """Whether engines were missing, when it was last looked at."""
+        return self.down or self.mute or self._overdue is not None
+
+    def _see(self, serving: list[Link]) -> None:
         if serving:
             self.down = False
         if any(link.signs for link in serving):
             self.mute = False
             self._no_longer_overdue()
-        for now in (True, False):
-            self._hand_out(serving, now)
 
     def _hand_out(self, serving: list[Link], now: bool) -> None:
-        most = 1 if self._lanes.pressed and not now else WINDOW
-        while (link := _least_loaded(serving, now, most)) is not None:
+        most = WINDOW if now or not self._lanes.pressed else 1
+        while self._lanes.has(now) and (link := _least_loaded(serving, now, most)) is not None:
             work = self._take(now, link.signs)
             if work is not None:
                 link.send(work)
@@ -294,4 +307,5 @@ def _order(before: Pool) -> list[int]:
 
 
 def _least_loaded(links: Sequence[Link], now: bool, most: int) -> Link | None:
-    return min((link for link in links if link.takes(now, most)), key=lambda link: link.load, default=None)
+    free = [link for link in links if link.takes(now, most)]
+    return min(free, key=lambda link: link.load) if len(free) > 1 else free[0] if free else None

@@ -6,6 +6,7 @@ a role's rule on that role's socket; every engine refuses a pair that *no* role 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated
 
 import msgspec
@@ -96,6 +97,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return any(source in rule.history for rule in self.roles.values())
 
 
+@lru_cache(16)
 def disclosing(tree: DomainTree) -> frozenset[str]:
     """Domains whose numbers lead to a person's others: the root, and those that others stand under."""
     return frozenset({tree.root.name, *(domain.parent for domain in tree if domain.parent is not None)})

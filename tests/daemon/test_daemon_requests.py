@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.daemon.problems import Problem
-from appliance.daemon.requests import parse_json, parse_query, to_lines
+from appliance.daemon.requests import decode_json, parse_json, parse_query, to_lines
 from appliance.engine.frames import MAX_LINE_BYTES
 
 GOOD = {"source": "sspin.B", "target": "sspin.E", "purpose": "exchange", "reference": "case 4711", "numbers": ["A"]}
@@ -35,6 +37,31 @@ def change(**fields: object) -> bytes:
 
 def without(name: str) -> bytes:
     return json.dumps({key: value for key, value in GOOD.items() if key != name}).encode()
+
+
+WORDS = [*GOOD, "order", "sspin.B", "A"]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(WORDS), st.sampled_from(WORDS) | st.lists(st.sampled_from(WORDS), max_size=3)),
+        max_size=8,
+    ),
+    st.booleans(),
+)
+def test_a_field_given_twice_is_found_in_small_and_large_bodies(pairs: list[tuple[str, Any]], large: bool) -> None:
+    """In whatever form it would be taken otherwise: the parser itself takes the last one."""
+    body = "{" + ",".join(f"{json.dumps(name)}:{json.dumps(value)}" for name, value in pairs) + "}"
+    body += " " * (10_000 if large else 0)
+    fields = (*GOOD, "order")
+    twice = [name for name in fields if [given for given, _ in pairs].count(name) > 1]
+    decoder = msgspec.json.Decoder(dict[str, Any])
+    if twice:
+        with pytest.raises(Problem, match="malformed_request") as caught:
+            decode_json(body.encode(), decoder, fields)
+        assert caught.value.detail == f"{twice[0]}: given twice"
+    else:
+        assert decode_json(body.encode(), decoder, fields) == dict(pairs)
 
 
 @pytest.mark.parametrize(

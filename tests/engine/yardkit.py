@@ -115,6 +115,9 @@ class Yard:
         self.engines.append(Engine(self, 100 + len(self.engines), token))
         return cast(Link, self.engines[-1])
 
+    def has(self, now: bool) -> bool:
+        return any((work.kind in NOW) == now for work in self.waiting)
+
     def take(self, now: bool, signs: bool) -> Work | None:
         for work in self.waiting:
             if (work.kind in NOW) == now and (signs or work.kind is not Kind.SIGN):
