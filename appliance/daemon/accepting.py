@@ -12,10 +12,9 @@ import socket
 from collections import deque
 from dataclasses import dataclass
 
-from aiohttp import web
-
 from appliance.daemon import log
-from appliance.daemon.connection import Connection, Handler
+from appliance.daemon.connection import Connection
+from appliance.daemon.exchange import Handler
 from appliance.daemon.limits import Room
 from appliance.daemon.problems import Problem
 from appliance.daemon.seats import Seats
@@ -46,11 +45,13 @@ class Bounds:
         return cls(seats, Room(MOST_HEAD_BYTES, "Too many requests with large heads are under way."))
 
 
-class Server(web.Server):
+class Server:
     """Serves one role's connections with a handler. ``turned_away``: how many found no seat."""
 
     def __init__(self, handler: Handler, role: str, bounds: Bounds) -> None:
-        super().__init__(handler)
+        self._loop = asyncio.get_running_loop()
+        self._handler = handler
+        self._connections: dict[Connection, None] = {}
         self._role = role
         self._bounds = bounds
         self.turned_away = 0
@@ -63,17 +64,22 @@ class Server(web.Server):
         self._acceptor.open()
         self._watch = asyncio.create_task(self._look_after())
 
+    @property
+    def connections(self) -> list[Connection]:
+        """Those that are open, or about whose last request something is still done."""
+        return list(self._connections)
+
     def stop_listening(self) -> None:
         """Accept no more; whoever is connected stays so."""
         if self._acceptor is not None:
             self._acceptor.close()
 
-    async def shutdown(self, timeout: float | None = None) -> None:
+    async def shutdown(self, seconds: float) -> None:
         """Close all connections; requests under way have so many seconds."""
         self.stop_listening()
         if self._watch is not None:
             self._watch.cancel()
-        await super().shutdown(timeout)
+        await asyncio.gather(*(connection.shutdown(seconds) for connection in self.connections))
 
     def seat(self, who: Caller) -> Connection:
         """A seat for a new connection.
@@ -81,13 +87,15 @@ class Server(web.Server):
         Raises:
             Problem: overloaded.
         """
-        connection = Connection(self, who, self._bounds.heads, self.leave, self._loop)
+        connection = Connection(self._handler, who, self._bounds.heads, self.leave, self._loop)
         self._bounds.seats.take(connection.party, connection)
+        self._connections[connection] = None
         return connection
 
     def leave(self, connection: Connection) -> None:
         """A connection is over."""
         self._bounds.seats.leave(connection.party, connection)
+        self._connections.pop(connection, None)
 
     async def _look_after(self) -> None:
         """See who has kept us waiting too long, a few of them at a time."""
@@ -97,8 +105,7 @@ class Server(web.Server):
             for start in range(0, len(everybody), LOOKS_A_TURN):
                 now = self._loop.time()
                 for connection in everybody[start : start + LOOKS_A_TURN]:
-                    if isinstance(connection, Connection):
-                        connection.look(now)
+                    connection.look(now)
                 await asyncio.sleep(0)
             if self._acceptor is not None:
                 self._acceptor.forget()

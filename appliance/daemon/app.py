@@ -11,21 +11,19 @@ import math
 from dataclasses import dataclass
 from time import monotonic
 
-from aiohttp import web
+from aiohttp.http import HttpVersion10
 
-from appliance.daemon import history, log, logview, mark, person, views
+from appliance.daemon import history, logview, mark, person, views
 from appliance.daemon.bodies import (
     LARGEST_BODY,
     announced,
     connection_of,
-    is_large,
     media_type,
     read_body,
-    send,
-    send_continue,
-    size_of,
 )
 from appliance.daemon.conversion import Conversions
+from appliance.daemon.exchange import Request
+from appliance.daemon.framing import SMALL_READ
 from appliance.daemon.limits import Pace
 from appliance.daemon.orders import LONGEST_TEXT, from_text
 from appliance.daemon.policy import RolePolicy
@@ -43,7 +41,7 @@ from appliance.daemon.seats import Party
 from appliance.daemon.service import Service
 from appliance.daemon.sockets import Caller, Listener
 from appliance.daemon.stream import Stream
-from appliance.daemon.wire import json_response, problem_response
+from appliance.daemon.wire import Reply, json_reply, problem_reply
 
 CONVERT = "/v1/convert"
 HISTORY = "/v1/history"
@@ -79,34 +77,36 @@ class Door:
         self.in_flight = 0
         self.streams: set[Stream] = set()
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request."""
+    async def handle(self, request: Request) -> Reply | None:
+        """The answer to one request; None if it was a stream, or so large that it has been sent already."""
         self.in_flight += 1
-        path, _, query = request.raw_path.partition("?")
+        path, _, query = request.path.partition("?")
+        code = None
         try:
-            response = await self._route(request, path, query)
-            if is_large(response):
-                await self._send_large(request, response)
-            code = "method_not_allowed" if response.status == _NOT_ALLOWED else None
+            reply = await self._route(request, path, query)
+            if reply is not None:
+                code = "method_not_allowed" if reply.status == _NOT_ALLOWED else None
+                if len(reply.body) > SMALL_READ:
+                    await self._send_large(request, reply)
+                    reply = None
         except Problem as problem:
-            response, code = problem_response(problem), problem.code
+            reply, code = problem_reply(problem), problem.code
         except (ConnectionError, asyncio.CancelledError):
             self._measures.cut[_interface(path)] += 1
             raise
-        except Exception as fault:
-            log.defect("request failed", fault)
-            code = "internal"
-            response = problem_response(Problem(code))
+        except Exception:
+            self._measures.request(_interface(path), "internal")
+            raise
         finally:
             self.in_flight -= 1
         self._measures.request(_interface(path), code)
-        return response
+        return reply
 
-    async def _send_large(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
-        with self._service.room.hold(_party(_caller(request)), size_of(response)):
-            await send(request, response)
+    async def _send_large(self, request: Request, reply: Reply) -> None:
+        with self._service.room.hold(_party(_caller(request)), len(reply.body)):
+            await request.send(reply)
 
-    async def _route(self, request: web.BaseRequest, path: str, query: str) -> web.StreamResponse:
+    async def _route(self, request: Request, path: str, query: str) -> Reply | None:
         if path == CONVERT:
             return await self._convert(request, query)
         if path in (HISTORY, MARK):
@@ -119,9 +119,9 @@ class Door:
             return _not_allowed("GET, HEAD")
         return await self._view(request, path)
 
-    async def _view(self, request: web.BaseRequest, path: str) -> web.Response:
+    async def _view(self, request: Request, path: str) -> Reply:
         if path == "/healthz":
-            return json_response(b'{"healthy":true}')
+            return json_reply(b'{"healthy":true}')
         if path == "/readyz":
             return views.ready(self._service)
         await self._check_caller(_caller(request))
@@ -132,7 +132,7 @@ class Door:
     def _policy(self) -> RolePolicy:
         return self._service.in_force.roles[self._role]
 
-    def _due(self, request: web.BaseRequest) -> float:
+    def _due(self, request: Request) -> float:
         """The moment after which the request is not given to an engine any more; infinity if it did not say."""
         if TIMEOUT_HEADER not in request.headers:  # as nearly all
             return math.inf
@@ -161,7 +161,7 @@ class Door:
             await asyncio.sleep(min(wait, LOOK_SECONDS))
             wait -= LOOK_SECONDS
 
-    async def _convert(self, request: web.BaseRequest, query: str) -> web.StreamResponse:
+    async def _convert(self, request: Request, query: str) -> Reply | None:
         if request.method != "POST":
             return _not_allowed("POST")
         who = _caller(request)
@@ -174,21 +174,24 @@ class Door:
         await self._refuse(who, refused.code, asked.names, asked.order)
         raise refused
 
-    async def _answer(self, request: web.BaseRequest, query: str, who: Caller, asked: _Asked) -> web.StreamResponse:
+    async def _answer(self, request: Request, query: str, who: Caller, asked: _Asked) -> Reply | None:
         self._service.admit()
         if media_type(request) == "application/json":
             if query:
                 raise Problem("malformed_request", "query: the JSON form takes everything in the body")
             return await self._convert_json(request, who, asked)
+        if request.version == HttpVersion10:
+            raise Problem("malformed_request", "HTTP/1.0: a stream needs chunks, which tell its end from a cut")
         if TIMEOUT_HEADER in request.headers:
             raise Problem("malformed_request", f"{TIMEOUT_HEADER}: not for streams, which may not be half done")
         terms = parse_query(query)
         asked.names = terms.source, terms.target, terms.purpose
         order = from_text(request.headers.get(ORDER_HEADER))
         asked.order = self._service.orders.digest(order)
-        return await self._convert_stream(request, who, terms, order)
+        await self._convert_stream(request, who, terms, order)
+        return None
 
-    async def _convert_json(self, request: web.BaseRequest, who: Caller, asked: _Asked) -> web.StreamResponse:
+    async def _convert_json(self, request: Request, who: Caller, asked: _Asked) -> Reply:
         limit = JSON_OVERHEAD + LONGEST_TEXT + BYTES_PER_NUMBER * self._policy().rule.values_per_request
         due, limit = self._due(request), announced(request, min(LARGEST_BODY, limit))
         room, party = self._service.room, _party(who)
@@ -201,9 +204,7 @@ class Door:
             with room.hold(party, BYTES_HELD * len(question.numbers)):
                 return await self._conversions.answer(who, question, begun, due)
 
-    async def _convert_stream(
-        self, request: web.BaseRequest, who: Caller, terms: Terms, order: bytes
-    ) -> web.StreamResponse:
+    async def _convert_stream(self, request: Request, who: Caller, terms: Terms, order: bytes) -> None:
         policy = self._policy()
         route = policy.route(terms.source, terms.target)
         policy.check_purpose(terms.purpose)
@@ -219,14 +220,14 @@ class Door:
         connection = connection_of(request)
         connection.stream()
         try:
-            await send_continue(request)
-            return await stream.run(request)
+            await request.send_continue()
+            await stream.run(request)
         finally:
             connection.narrow()
             self.streams.discard(stream)
             self._service.close_stream(_party(who))
 
-    async def _of_one_person(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
+    async def _of_one_person(self, request: Request, path: str) -> Reply | None:
         policy = self._policy()
         if not policy.rule.history:
             raise Problem("not_found")
@@ -243,8 +244,8 @@ class Door:
         raise refused
 
     async def _ask_of_one(
-        self, request: web.BaseRequest, path: str, who: Caller, policy: RolePolicy, asked: _Asked
-    ) -> web.StreamResponse:
+        self, request: Request, path: str, who: Caller, policy: RolePolicy, asked: _Asked
+    ) -> Reply | None:
         self._service.admit_reading()
         if media_type(request) != "application/json":
             raise Problem("unsupported_media_type", "Content-Type must be application/json.")
@@ -255,12 +256,12 @@ class Door:
         asked.names = question.source, None, None
         self._conversions.take_from_bucket(1)
         if isinstance(question, mark.Question):
-            return json_response(await mark.answer(self._service, who, policy, question, due))
+            return json_reply(await mark.answer(self._service, who, policy, question, due))
         answer = await history.answer(self._service, who, policy, question, due)
         self._service.measures.history.observe(monotonic() - begun)
-        return json_response(answer)
+        return json_reply(answer)
 
-    async def _log(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
+    async def _log(self, request: Request, path: str) -> Reply | None:
         if not self._policy().rule.log:
             raise Problem("not_found")
         await self._check_caller(_caller(request))
@@ -279,7 +280,7 @@ def _interface(path: str) -> str:
     return _INTERFACES.get(path) or ("log" if path.startswith(logview.PREFIX) else "other")
 
 
-def _caller(request: web.BaseRequest) -> Caller:
+def _caller(request: Request) -> Caller:
     return connection_of(request).caller
 
 
@@ -292,7 +293,6 @@ def _bare(problem: Problem) -> Problem:
     return Problem(problem.code, problem.detail, retry_after=problem.retry_after)
 
 
-def _not_allowed(allowed: str) -> web.Response:
-    response = problem_response(Problem("method_not_allowed"))
-    response.headers["Allow"] = allowed
-    return response
+def _not_allowed(allowed: str) -> Reply:
+    problem = Problem("method_not_allowed")
+    return Reply(problem.body(), {**problem.headers, "Allow": allowed}, problem.status)

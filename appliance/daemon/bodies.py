@@ -5,23 +5,21 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-from aiohttp import web
-
 from appliance.daemon.connection import Connection
+from appliance.daemon.exchange import BrokenBody, Request
 from appliance.daemon.framing import SMALL_READ
 from appliance.daemon.problems import Problem
-from appliance.daemon.wire import read_some
 
 LARGEST_BODY = 16 << 20
 BODY_SECONDS = 60.0
 
 
-def connection_of(request: web.BaseRequest) -> Connection:
+def connection_of(request: Request) -> Connection:
     """The connection that a request came over."""
-    return cast("Connection", request.protocol)
+    return cast("Connection", request.connection)
 
 
-def media_type(request: web.BaseRequest) -> str:
+def media_type(request: Request) -> str:
     """``application/json`` or ``text/plain``, in UTF-8 or ASCII, as it is.
 
     Raises:
@@ -39,7 +37,7 @@ def media_type(request: web.BaseRequest) -> str:
     return kind
 
 
-def announced(request: web.BaseRequest, limit: int) -> int:
+def announced(request: Request, limit: int) -> int:
     """How large the body can be: as it says itself, or ``limit`` if it comes in chunks.
 
     Raises:
@@ -53,7 +51,7 @@ def announced(request: web.BaseRequest, limit: int) -> int:
     return length
 
 
-async def read_body(request: web.BaseRequest, limit: int, code: str = "too_many_numbers") -> bytes:
+async def read_body(request: Request, limit: int, code: str = "too_many_numbers") -> bytes:
     """The body; whoever asks for a large one has taken room for it.
 
     Args:
@@ -65,9 +63,11 @@ async def read_body(request: web.BaseRequest, limit: int, code: str = "too_many_
         ConnectionResetError: the caller is gone.
         Problem: it is larger than ``limit``; malformed_request, it is not whole in `BODY_SECONDS`, or not HTTP.
     """
-    await send_continue(request)
-    if request.content.is_eof():  # all of it is here, as of nearly all requests
-        return await _read_all(request, limit, code)
+    await request.send_continue()
+    if request.body.is_eof():  # all of it is here, as of nearly all requests
+        body = _here(request)
+        _require_size(len(body), limit, code)
+        return body
     connection = connection_of(request)
     if limit > SMALL_READ:
         connection.widen()
@@ -80,37 +80,41 @@ async def read_body(request: web.BaseRequest, limit: int, code: str = "too_many_
         connection.narrow()
 
 
-async def _read_all(request: web.BaseRequest, limit: int, code: str) -> bytes:
+async def _read_all(request: Request, limit: int, code: str) -> bytes:
     body = bytearray()  # bytes would be copied whole for every piece, however small
-    while not request.content.at_eof():
+    while not request.body.at_eof():
         body += await read_some(request)
-        if len(body) > limit:
-            raise Problem(code, f"The body is larger than {limit} bytes.")
+        _require_size(len(body), limit, code)
     return bytes(body)
 
 
-async def send_continue(request: web.BaseRequest) -> None:
-    """``Expect: 100-continue``: the caller wants to know first whether to send the body."""
-    if request.headers.get("Expect", "").lower() == "100-continue":
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0
+def _require_size(size: int, limit: int, code: str) -> None:
+    if size > limit:
+        raise Problem(code, f"The body is larger than {limit} bytes.")
 
 
-def is_large(response: web.StreamResponse) -> bool:
-    """Whether an answer that is to be sent takes more room than any connection has."""
-    return not response.prepared and size_of(response) > SMALL_READ
+def _here(request: Request) -> bytes:
+    """A body all of which has arrived."""
+    try:
+        return request.body.read_nowait()
+    except BrokenBody:
+        raise _broken() from None
 
 
-def size_of(response: web.StreamResponse) -> int:
-    """Bytes of an answer's body."""
-    return len(response.body) if isinstance(response, web.Response) and isinstance(response.body, bytes) else 0
-
-
-async def send(request: web.BaseRequest, response: web.StreamResponse) -> None:
-    """Send a whole answer, and wait until the caller has taken it, a last piece excepted.
+async def read_some(request: Request) -> bytes:
+    """What has arrived of the body, at least a byte unless it is at its end.
 
     Raises:
-        ConnectionError: it is gone, or was cut off because it did not take it.
+        ConnectionResetError: the caller is gone.
+        Problem: malformed_request, if the body's transfer encoding is broken.
     """
-    await response.prepare(request)
-    await response.write_eof()
+    try:
+        return await request.body.readany()
+    except BrokenBody:
+        if not request.connected:
+            raise ConnectionResetError("the caller is gone") from None
+        raise _broken() from None
+
+
+def _broken() -> Problem:
+    return Problem("malformed_request", "body: broken transfer encoding")

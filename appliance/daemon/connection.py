@@ -1,31 +1,24 @@
 """How much may one caller have us hold, and for how long may it keep us waiting?
 
-One connection, on aiohttp's low-level server, with bounds of its own on everything that a caller decides:
+One connection, with bounds on everything that a caller decides:
 
 - a small read (8 KiB) until it is let in to send more (`Connection.widen`);
 - one request at a time: what it sends before it has its answer is kept unread, a read's worth of it;
 - the head: its bytes, its time, and beyond a small read only while there is room for large heads;
 - the body: chunks whose framing outweighs what is in them are broken off, trailers and extensions included;
 - the answer: who does not take it in time is cut off.
-
-aiohttp writes what it cannot parse into its log and its answers; a body misread as a request could hold a number, so
-neither happens here.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
-from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from collections.abc import Callable
+from typing import cast
 
-from aiohttp import web
-from aiohttp.http import HttpRequestParser
-from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
-from aiohttp.web_protocol import RequestHandler, _ErrInfo
+from aiohttp.streams import EMPTY_PAYLOAD
 
-from appliance.daemon import log
+from appliance.daemon.exchange import BrokenBody, Exchange, Handler
 from appliance.daemon.framing import LARGE_READ, SMALL_READ, Framing, TooMuchFraming
 from appliance.daemon.heads import Head
 from appliance.daemon.limits import Room
@@ -33,75 +26,31 @@ from appliance.daemon.problems import Problem
 from appliance.daemon.seats import Party
 from appliance.daemon.sockets import Caller
 from appliance.daemon.unwelcome import unwelcome
-from appliance.daemon.wire import last_words, problem_response
+from appliance.daemon.wire import last_words
 
 LARGE_WRITE = 1 << 16
-LONGEST_FIELD = 98_304  # a disclosure order of 64 KiB in base64
-LONGEST_LINE = 8_190
-MOST_FIELDS = 64
 ANSWER_SECONDS = 60.0
 IDLE_SECONDS = 600.0
-LINGER_SECONDS = 2.0
-_silent = logging.getLogger("kagimori.http")
-_silent.setLevel(logging.CRITICAL + 1)
-
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
-class Connection(RequestHandler, asyncio.BufferedProtocol):
+class Connection(Exchange):
     """One connection. ``on_end`` is told when it is closed and nothing is done for it any more."""
-
-    __slots__ = (
-        "_asked",
-        "_body",
-        "_framing",
-        "_head",
-        "_held",
-        "_on_end",
-        "_patience",
-        "_rested",
-        "_stuck_since",
-        "_wire",
-        "caller",
-    )
 
     def __init__(
         self,
-        server: web.Server,
+        handler: Handler,
         who: Caller,
         heads: Room,
         on_end: Callable[[Connection], None],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        limits: Any = {
-            "max_line_size": LONGEST_LINE,
-            "max_field_size": LONGEST_FIELD,
-            "max_headers": MOST_FIELDS,
-            "auto_decompress": False,
-        }
-        quiet: Any = {"logger": _silent, "access_log": None}
-        super().__init__(
-            server,
-            loop=loop,
-            **quiet,
-            tcp_keepalive=False,
-            keepalive_timeout=IDLE_SECONDS,
-            lingering_time=LINGER_SECONDS,
-            read_bufsize=SMALL_READ,
-            **limits,
-        )
-        failed = web.RequestPayloadError
-        self._parser = HttpRequestParser(
-            self, loop, SMALL_READ, payload_exception=failed, max_msg_queue_size=1, **limits
-        )
+        super().__init__(handler, loop)
         self.caller = who
         self._head = Head(heads, self.party)
         self._on_end = on_end
         self._wire: asyncio.Transport | None = None
         self._framing = Framing()
         self._patience = ANSWER_SECONDS
-        self._asked = False  # a request is there, and not answered
-        self._body: StreamReader = EMPTY_PAYLOAD  # the newest request's
         self._held = b""
         self._rested = loop.time()
         self._stuck_since: float | None = None
@@ -114,12 +63,12 @@ class Connection(RequestHandler, asyncio.BufferedProtocol):
     @property
     def resting_since(self) -> float | None:
         """When it became idle; None if a request is under way."""
-        idle = not self._asked and self._body.is_eof() and self.transport is not None and not self._force_close
+        idle = not self._asked and self._body.is_eof() and self.transport is not None and not self.ending
         return self._rested if idle else None
 
     def dismiss(self) -> None:
         """Close it, idle as it is."""
-        self.force_close()
+        self.close()
 
     def widen(self) -> None:
         """It has been let in to send and to be sent much (a stream, a large question)."""
@@ -147,6 +96,9 @@ class Connection(RequestHandler, asyncio.BufferedProtocol):
 
     def look(self, now: float) -> None:
         """Now and then: has it kept us waiting too long?"""
+        rested = self.resting_since
+        if rested is not None and now - rested > IDLE_SECONDS:
+            self.dismiss()
         try:
             self._head.check(now)
         except Problem as problem:
@@ -166,16 +118,15 @@ class Connection(RequestHandler, asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """asyncio: it is closed. Its seat is free when the request under way is done with, too."""
-        task = self._task_handler
         super().connection_lost(exc)
         self._wire, self._held = None, b""
         self._head.whole()
         if not self._asked:
             self._head.release()
-        if task is None or task.done():
+        if self._task is None or self._task.done():
             self._on_end(self)
         else:
-            task.add_done_callback(lambda _: self._on_end(self))
+            self._task.add_done_callback(lambda _: self._on_end(self))
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """asyncio: where to put what the caller has sent."""
@@ -187,14 +138,13 @@ class Connection(RequestHandler, asyncio.BufferedProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the caller, or none: then what the parser still has."""
-        if self._force_close or self._close:
+        if self.ending:
             return
         if self._asked and self._body.is_eof():
             self._hold(data)
             return
-        open_body, count = not self._body.is_eof(), self._request_count
-        super().data_received(data)
-        if self._request_count != count:
+        open_body = not self._body.is_eof()
+        if self._parse(data):
             self._begun(open_body)
         elif not open_body:
             self._more_head(len(data))
@@ -209,18 +159,19 @@ class Connection(RequestHandler, asyncio.BufferedProtocol):
 
     def _begun(self, open_body: bool) -> None:
         """A request's head is there, or what is none."""
-        message, payload = self._messages[-1]
+        assert self._next is not None  # noqa: S101
+        message, body = self._next
         if open_body:  # no new one: the body of the one before has stopped being HTTP
-            self._messages.pop()
+            self._next = None
             self._break_body()
             return
-        self._asked, self._body = True, payload
+        self._asked, self._body = True, body
         self._head.whole()
-        self._framing.begin(payload.total_bytes)
-        if not isinstance(message, _ErrInfo) and (why := unwelcome(message)):
-            self._messages[-1] = _ErrInfo(400, ValueError(why), why), EMPTY_PAYLOAD
-            self._body = EMPTY_PAYLOAD
+        self._framing.begin(body.total_bytes)
+        if message is not None and unwelcome(message):
+            self._next, self._body = (None, EMPTY_PAYLOAD), EMPTY_PAYLOAD
             self._listen_no_more()
+        self._wake()
 
     def _more_head(self, size: int) -> None:
         if size:
@@ -239,12 +190,12 @@ class Connection(RequestHandler, asyncio.BufferedProtocol):
             self.data_received(b"")
 
     def _break_body(self) -> None:
-        self._body.set_exception(web.RequestPayloadError("broken transfer encoding"))
+        self._body.set_exception(BrokenBody("broken transfer encoding"))
         self._listen_no_more()
 
     def _listen_no_more(self) -> None:
         """There will be one more answer, and then the end."""
-        self._close = True
+        self.ending = True
         self._pause_reading_for_buffer()
 
     def _give_up(self, problem: Problem) -> None:
@@ -252,18 +203,11 @@ class Connection(RequestHandler, asyncio.BufferedProtocol):
         self._head.whole()
         if self.transport is not None:
             self.transport.write(last_words(problem))
-        self.force_close()
-
-    async def _handle_request(
-        self, request: web.BaseRequest, start_time: float | None, request_handler: Handler
-    ) -> tuple[web.StreamResponse, bool]:
-        try:
-            return await super()._handle_request(request, start_time, request_handler)
-        finally:
-            self._answered()
+        self.close()
 
     def _answered(self) -> None:
-        self._asked, self._stuck_since = False, None
+        super()._answered()
+        self._stuck_since = None
         self._rested = self._loop.time()
         self._head.release()
         if self._body.is_eof() and self.transport is not None:
@@ -271,23 +215,3 @@ class Connection(RequestHandler, asyncio.BufferedProtocol):
             self.data_received(held)
             if self._buffer_paused and not self._held:
                 self._resume_reading_for_buffer()
-
-    def _resume_reading_if_drained(self) -> None:
-        """aiohttp: a message was taken. Here only an answer lets a caller go on (`_answered`)."""
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """A problem document; the connection is closed afterwards."""
-        if request.writer.output_size > 0 or isinstance(exc, ConnectionError):
-            raise ConnectionError("an answer has begun, or nobody waits for it: the connection can only be closed")
-        if status >= 500 and exc is not None:
-            log.defect("request failed", exc)
-        problem = Problem("internal" if status >= 500 else "malformed_request")
-        response = problem_response(problem)
-        response.force_close()
-        return response

@@ -6,7 +6,6 @@ import math
 from time import monotonic
 
 import msgspec
-from aiohttp import web
 
 from appliance.audit import records
 from appliance.daemon.batching import MOST_LINES
@@ -16,7 +15,7 @@ from appliance.daemon.problems import Problem
 from appliance.daemon.requests import Question, Terms, to_lines
 from appliance.daemon.service import Service
 from appliance.daemon.sockets import Caller
-from appliance.daemon.wire import json_response
+from appliance.daemon.wire import Reply, json_reply
 from appliance.engine.frames import MAX_LINES
 
 
@@ -44,7 +43,7 @@ class Conversions:
         self._role = role
         self._measures = service.measures
 
-    async def answer(self, who: Caller, question: Question, begun: float, due: float = math.inf) -> web.Response:
+    async def answer(self, who: Caller, question: Question, begun: float, due: float = math.inf) -> Reply:
         """The answer, recorded. What no engine has begun when it is ``due`` (the event loop's time) is dropped.
 
         ``begun``: when the whole question was there (`time.monotonic`).
@@ -73,7 +72,7 @@ class Conversions:
             appended = monotonic()
             number = await self._service.durable(self._service.append_conversion(record, tags, charge))
         self._took(count, begun, asked, appended)
-        return json_response(_encode(Answer(route.source, route.target, number, results)))
+        return json_reply(_encode(Answer(route.source, route.target, number, results)))
 
     def _took(self, count: int, begun: float, asked: float, appended: float) -> None:
         """How long a question took whose record has just become durable."""

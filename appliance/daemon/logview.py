@@ -12,14 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from aiohttp import web
 
 from appliance.audit.errors import AuditDamaged, RecordPruned, TileMissing
 from appliance.audit.log import AuditLog
 from appliance.daemon import log
 from appliance.daemon.bodies import read_body
+from appliance.daemon.exchange import Request
 from appliance.daemon.problems import Problem
-from appliance.daemon.wire import SERVER, json_response
+from appliance.daemon.wire import Reply, json_reply
 from appliance.daemon.witnesses import Witnesses
 from appliance.tlog import note as notes
 from appliance.tlog import tiles
@@ -41,7 +41,7 @@ class LogView:
         self._witnesses = witnesses
         self._ledger = ledger
 
-    async def get(self, path: str) -> web.Response:
+    async def get(self, path: str) -> Reply:
         """What is at a path below `PREFIX`.
 
         Raises:
@@ -75,10 +75,10 @@ class LogView:
         except (TileMissing, TlogError):
             raise Problem("not_found") from None
 
-    def _ledger_file(self, name: str) -> web.Response:
+    def _ledger_file(self, name: str) -> Reply:
         if not name:
             names = sorted(path.name for path in self._ledger.iterdir() if self._is_entrys(path.name))
-            return json_response(msgspec.json.encode({"files": names}))
+            return json_reply(msgspec.json.encode({"files": names}))
         try:
             if self._is_entrys(name):
                 return _octets((self._ledger / name).read_bytes())
@@ -93,7 +93,7 @@ class LogView:
         newest = self._sequence()
         return int(name[:6]) <= (newest if name.endswith(_PAIR) else newest + 1)
 
-    async def take_cosignatures(self, request: web.BaseRequest) -> web.Response:
+    async def take_cosignatures(self, request: Request) -> Reply:
         """Cosignatures handed in.
 
         Raises:
@@ -104,15 +104,14 @@ class LogView:
             size, names = await asyncio.to_thread(self._witnesses.accept, body)
         except OSError:
             raise Problem("audit_unavailable") from None
-        return json_response(msgspec.json.encode({"size": size, "accepted": names}))
+        return json_reply(msgspec.json.encode({"size": size, "accepted": names}))
 
 
-def _text(note: bytes | None) -> web.Response:
+def _text(note: bytes | None) -> Reply:
     if note is None:
         raise Problem("not_found", "There is no such checkpoint yet.")
-    headers = {"Content-Type": "text/plain; charset=utf-8", "Server": SERVER}
-    return web.Response(body=note, headers=headers)
+    return Reply(note, {"Content-Type": "text/plain; charset=utf-8"})
 
 
-def _octets(data: bytes) -> web.Response:
-    return web.Response(body=data, headers={"Content-Type": "application/octet-stream", "Server": SERVER})
+def _octets(data: bytes) -> Reply:
+    return Reply(data, {"Content-Type": "application/octet-stream"})

@@ -13,17 +13,16 @@ import contextlib
 import math
 from typing import NamedTuple
 
-from aiohttp import web
-
 from appliance.audit import records
+from appliance.daemon.bodies import read_some
 from appliance.daemon.charges import Charge
 from appliance.daemon.cutting import Cutter
+from appliance.daemon.exchange import Outflow, Request
 from appliance.daemon.policy import Route
 from appliance.daemon.problems import Problem
 from appliance.daemon.requests import Terms
 from appliance.daemon.service import Service
 from appliance.daemon.sockets import Caller
-from appliance.daemon.wire import SERVER, read_some
 from appliance.engine.frames import MAX_LINES, Answer
 from appliance.ledger.order import VerifiedOrder
 
@@ -85,7 +84,7 @@ class Stream:
         self._stopping = False
         self._producer: asyncio.Task[None] | None = None
         self._recorder: asyncio.Task[None] | None = None
-        self._response: web.StreamResponse | None = None
+        self._answer: Outflow | None = None
 
     def stop(self) -> None:
         """Read no further; what was read is still answered, then the stream is cut with ``!!stopping``."""
@@ -93,8 +92,8 @@ class Stream:
         if self._producer is not None:
             self._producer.cancel()
 
-    async def run(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Convert the request's body into the response's.
+    async def run(self, request: Request) -> None:
+        """Convert the request's body into the answer's.
 
         Raises:
             Problem: before anything was answered.
@@ -103,15 +102,14 @@ class Stream:
         self._recorder = asyncio.create_task(self._record_answers())
         try:
             await self._consume(request)
-            response = await self._begin(request)
+            answer = self._begin(request)
             await self._close_record("complete")
-            await response.write_eof()
+            await answer.end()
             self._seen.stream_ended("complete")
-            return response
         except Problem as problem:
-            if self._response is None:
+            if self._answer is None:
                 raise
-            return await self._cut(request, self._response, problem.code)
+            await self._cut(request, self._answer, problem.code)
         except (ConnectionError, ClientGone, TimeoutError):
             self._seen.stream_ended("client_gone")
             await self._close_record("client_gone")
@@ -132,7 +130,7 @@ class Stream:
                 left.waiting.cancel()
                 left.charge.release()
 
-    async def _produce(self, request: web.BaseRequest) -> None:
+    async def _produce(self, request: Request) -> None:
         """Put the answers-to-be into the queue, in order; last of all None or what went wrong."""
         end: Problem | ClientGone | None = None
         try:
@@ -149,9 +147,9 @@ class Stream:
             end = Problem("stopping")
         await self._queue.put(end)
 
-    async def _read_body(self, request: web.BaseRequest) -> None:
+    async def _read_body(self, request: Request) -> None:
         cutter = Cutter(min(MAX_LINES, self._service.buckets[self._who.role].capacity))
-        while not request.content.at_eof():
+        while not request.body.at_eof():
             async with asyncio.timeout(STALL_SECONDS):
                 data = await read_some(request)
             for lines, count in cutter.feed(data):
@@ -216,7 +214,7 @@ class Stream:
                 durable = self._service.append_conversion(self._record(answer), answer.tags, piece.charge)
             await self._recorded.put(_Recorded(durable, answer, now))
 
-    async def _consume(self, request: web.BaseRequest) -> None:
+    async def _consume(self, request: Request) -> None:
         """Write each answer whose record is durable."""
         while True:
             recorded = await self._recorded.get()
@@ -227,26 +225,23 @@ class Stream:
             await self._service.durable(recorded.durable)
             durable, answer = self._service.now(), recorded.answer
             self._took.audit.observe(durable - recorded.since)
-            response = await self._begin(request)
             async with asyncio.timeout(STALL_SECONDS):
-                await response.write(answer.lines)
+                await self._begin(request).write(answer.lines)
             self._took.write.observe(self._service.now() - durable)
             self._answered += answer.converted + answer.malformed + answer.unknown
 
-    async def _begin(self, request: web.BaseRequest) -> web.StreamResponse:
-        """The response, its head sent when the first answer is at hand; until then a problem is a problem."""
-        if self._response is None:
-            self._response = web.StreamResponse(
-                headers={
+    def _begin(self, request: Request) -> Outflow:
+        """The answer, its head sent when the first piece of it is at hand; until then a problem is a problem."""
+        if self._answer is None:
+            self._answer = Outflow(
+                request,
+                {
                     "Content-Type": "text/plain; charset=us-ascii",
                     "Kagimori-Source": self._route.source,
                     "Kagimori-Target": self._route.target,
-                    "Server": SERVER,
-                }
+                },
             )
-            self._response.enable_chunked_encoding()
-            await self._response.prepare(request)
-        return self._response
+        return self._answer
 
     def _record(self, answer: Answer) -> records.Conversion:
         return records.Conversion(
@@ -276,21 +271,19 @@ class Stream:
             )
         )
 
-    async def _cut(self, request: web.BaseRequest, response: web.StreamResponse, code: str) -> web.StreamResponse:
+    async def _cut(self, request: Request, answer: Outflow, code: str) -> None:
         """Say why, end without the final chunk, and read on a little so that the caller gets to see it."""
         self._seen.stream_ended(code)
         with contextlib.suppress(Problem):
             await self._close_record(code)
         with contextlib.suppress(ConnectionError, TimeoutError, Problem):
             async with asyncio.timeout(DRAIN_SECONDS):
-                await response.write(b"!!" + code.encode("ascii") + b"\n")
+                await answer.write(b"!!" + code.encode("ascii") + b"\n")
                 await self._end_tasks()
-                if request.transport is not None:
-                    request.transport.write_eof()
-                while not request.content.at_eof():
+                request.connection.hang_up()
+                while not request.body.at_eof():
                     await read_some(request)
-        if request.transport is not None:
-            request.transport.close()
+        request.connection.close()
         raise ConnectionResetError("the stream was cut off")
 
 

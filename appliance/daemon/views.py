@@ -5,30 +5,29 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import msgspec
-from aiohttp import web
 
 from appliance.daemon.policy import RolePolicy
 from appliance.daemon.service import Service
-from appliance.daemon.wire import json_response
+from appliance.daemon.wire import Reply, json_reply
 from appliance.engine import tokens
 from appliance.engine.places import Crew
 
 _encode = msgspec.json.Encoder().encode
 
 
-def ready(service: Service) -> web.Response:
+def ready(service: Service) -> Reply:
     """``/readyz``: 200 if conversions work now, else 503 and the code of what is in the way."""
     reason = service.unready
     if reason is None:
-        return json_response(b'{"ready":true}')
-    return json_response(_encode({"ready": False, "reason": reason}), 503)
+        return json_reply(b'{"ready":true}')
+    return json_reply(_encode({"ready": False, "reason": reason}), 503)
 
 
-def domains(policy: RolePolicy) -> web.Response:
+def domains(policy: RolePolicy) -> Reply:
     """``/v1/domains``: what this role may convert, and nothing about what it may not."""
     rule, state = policy.rule, policy.state
     names = {name for pair in rule.pairs for name in pair}
-    return json_response(
+    return json_reply(
         _encode(
             {
                 "role": policy.role,
@@ -62,11 +61,11 @@ def _domain(policy: RolePolicy, name: str) -> dict[str, object]:
     }
 
 
-def status(service: Service, role: str) -> web.Response:
+def status(service: Service, role: str) -> Reply:
     """``/v1/status``: ledger, engines and audit log in a few facts."""
     state = service.in_force.state
     reason = service.unready
-    return json_response(
+    return json_reply(
         _encode(
             {
                 "ready": reason is None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import socket
 import threading
 import time
@@ -15,7 +16,7 @@ from appliance.daemon.limits import Room
 from appliance.daemon.problems import Problem
 from appliance.daemon.service import MOST_BODY_BYTES, MOST_STREAMS_OF_ONE
 from appliance.hubkit import Client
-from tests.daemonkit import Daemon, codes, resident_kilobytes, stopped
+from tests.daemonkit import JSON, Daemon, codes, resident_kilobytes, stopped
 from tests.world import World
 
 LARGE = 5_000_000  # bytes; about the most that the hub may send
@@ -86,6 +87,31 @@ def test_questions_of_all_callers_together_have_a_bound(served: Daemon) -> None:
             caller.setblocking(False)
             with pytest.raises(BlockingIOError):
                 caller.recv(1)
+
+
+def test_answers_that_nobody_takes_have_a_bound_together(served: Daemon) -> None:
+    """Those of one caller: half of the room. What was converted for the next one is not handed out."""
+    in_a = served.numbers("resident", "sspin.A", codes(10_000), role="numbering")
+    question = {"source": "sspin.A", "target": "sspin.B", "purpose": "exchange", "reference": "r", "numbers": in_a}
+    body = json.dumps(question).encode()
+    kind = "Host: x\r\nContent-Type: application/json"
+    head = f"POST /v1/convert HTTP/1.1\r\n{kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    answer = len(served.ask("hub", "POST", "/v1/convert", body, JSON).body)
+    with contextlib.ExitStack() as stack:
+        held = 0
+        for _ in range(2 * MOST_BODY_BYTES // answer):
+            caller = stack.enter_context(socket.socket(socket.AF_UNIX))
+            caller.settimeout(20)
+            caller.connect(str(served.world.socket("hub")))
+            caller.sendall(head.encode() + body)
+            beginning = caller.recv(64)
+            if not beginning.startswith(b"HTTP/1.1 200 OK"):
+                break
+            held += answer
+        assert beginning.startswith(b"HTTP/1.1 503 ")
+        assert b"Too many large requests are under way." in caller.recv(65536)
+        assert 0.8 < held / (MOST_BODY_BYTES // 2) <= 1.0
+    assert served.convert("sspin.A", "sspin.B", in_a).status == 200, "who goes away gives the room back"
 
 
 def test_a_body_that_does_not_come_is_given_up(small: World) -> None:

@@ -421,6 +421,21 @@ def test_a_role_without_streams_is_refused_them(served: Daemon) -> None:
     assert (reply.status, reply.code) == (403, "stream_denied")
 
 
+def test_a_stream_in_http_1_0_is_refused_where_its_end_could_not_be_told_from_a_cut(served: Daemon) -> None:
+    path = stream_path("sspin.A", "sspin.B", "exchange").encode()
+    answer = raw(served, b"POST %b HTTP/1.0\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nx\n" % path)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.0 400 ")
+    said = json.loads(body)
+    assert said["code"] == "malformed_request"
+    assert said["detail"] == "HTTP/1.0: a stream needs chunks, which tell its end from a cut"
+    assert last(served)["code"] == "malformed_request"
+    question = json.dumps({**QUESTION, "numbers": ["?"]}).encode()
+    headers = b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(question)
+    whole = raw(served, b"POST /v1/convert HTTP/1.0\r\n" + headers + question)
+    assert whole.startswith(b"HTTP/1.0 200 OK\r\n"), "a whole answer says how long it is"
+
+
 def test_every_refusal_is_recorded(served: Daemon) -> None:
     before = len(served.records())
     served.convert("sspin.A", "resident", ["x"])

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
@@ -18,6 +17,7 @@ from prometheus_client.samples import Sample
 from appliance.audit.records import Conversion
 from appliance.configuration import SocketSection
 from appliance.daemon.accepting import Bounds, Server
+from appliance.daemon.exchange import Request
 from appliance.daemon.histogram import RECORDS, SECONDS, Histogram
 from appliance.daemon.measures import Measures
 from appliance.daemon.metrics import counted, scrape
@@ -25,6 +25,7 @@ from appliance.daemon.metrics.families import histograms
 from appliance.daemon.problems import KINDS
 from appliance.daemon.selftest import SelfTest
 from appliance.daemon.sockets import Listener
+from appliance.daemon.wire import Reply, json_reply
 
 VALUES = st.one_of(st.sampled_from((*SECONDS, 0.0)), st.floats(0, 20), st.floats(0, 0.01))
 
@@ -142,9 +143,9 @@ def test_a_connection_that_finds_no_seat_is_counted(tmp_path: Path) -> None:
     async def run() -> tuple[bytes, int]:
         answer = asyncio.Event()
 
-        async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        async def handle(request: Request) -> Reply:
             await answer.wait()
-            return web.Response()
+            return json_reply(b"{}")
 
         listener = Listener(SocketSection(role="hub", path=tmp_path / "hub.sock"))
         server = Server(handle, "hub", Bounds.of(2))

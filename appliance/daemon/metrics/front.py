@@ -13,19 +13,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
-from aiohttp import web
 from prometheus_client.core import Metric
 
 from appliance.configuration import MetricsSection
 from appliance.daemon import log
 from appliance.daemon.accepting import Bounds, Server
 from appliance.daemon.bodies import connection_of
+from appliance.daemon.exchange import Request
 from appliance.daemon.measures import Measures
 from appliance.daemon.metrics import scrape
 from appliance.daemon.metrics.lag import Lag
 from appliance.daemon.problems import Problem
 from appliance.daemon.sockets import Listener
-from appliance.daemon.wire import SERVER, problem_response
+from appliance.daemon.wire import Reply, problem_reply
 
 PATH = "/metrics"
 METHODS = ("GET", "HEAD")
@@ -62,25 +62,25 @@ class MetricsFront:
         self._server.listen(self._listener.socket)
         log.info("listening for scrapes", socket=self._listener.path)
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, request: Request) -> Reply:
         """Answer one request."""
         try:
             response = await self._answer(request)
         except Problem as problem:
             self._measures.scrapes["refused"] += 1
-            return problem_response(problem)
+            return problem_reply(problem)
         self._measures.scrapes["answered"] += 1
         return response
 
-    async def _answer(self, request: web.BaseRequest) -> web.Response:
+    async def _answer(self, request: Request) -> Reply:
         uid = connection_of(request).caller.uid
         if self._listener.uids is not None and uid not in self._listener.uids:
             raise Problem("caller_denied")
-        if request.raw_path != PATH or request.method not in METHODS:
+        if request.path != PATH or request.method not in METHODS:
             raise Problem("not_found")
         wanted = scrape.content_type(request.headers.get("Accept", ""))
         body = await self._text(wanted)
-        return web.Response(body=body, headers={"Content-Type": wanted, "Server": SERVER})
+        return Reply(body, {"Content-Type": wanted})
 
     async def _text(self, wanted: str) -> bytes:
         async with self._one_at_a_time:
