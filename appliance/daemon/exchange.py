@@ -142,6 +142,7 @@ class Exchange(BaseProtocol, asyncio.BufferedProtocol):
         """asyncio: it is closed."""
         super().connection_lost(exc)
         self._stop()
+        self._parser = None  # which holds this
         if self._asked or not self._body.is_eof():
             self._body.set_exception(ConnectionResetError("the caller is gone"))
 
@@ -185,9 +186,10 @@ class Exchange(BaseProtocol, asyncio.BufferedProtocol):
             self._waiting = self._loop.create_future()
             await self._waiting
             self._waiting = None
-        assert self._next is not None and self._parser is not None  # noqa: S101 -- that is what it was woken for
+        assert self._next is not None  # noqa: S101 -- that is what it was woken for
         (message, body), self._next = self._next, None
-        self._parser.message_consumed()
+        if self._parser is not None:
+            self._parser.message_consumed()
         try:
             if message is None:
                 await self.write(last_words(Problem("malformed_request")))
