@@ -32,7 +32,10 @@ class BrokenBody(Exception):
 
 
 class Request:
-    """One request. ``path``: with its query, as it was sent; ``begun``: whether an answer to it has begun."""
+    """One request. ``path``: with its query, as it was sent.
+
+    ``begun``: whether an answer to it has begun; ``goes_on``: whether another request may follow on its connection.
+    """
 
     __slots__ = ("begun", "body", "connection", "goes_on", "headers", "method", "path", "version")
 
@@ -93,16 +96,16 @@ class Outflow:
         Raises:
             ConnectionError: nobody takes it any more.
         """
-        self._request.begun = True
-        before, self._head = self._head, b""
-        chunk = b"%x\r\n%b\r\n" % (len(data), data) if data else b""  # an empty one would be the end
-        await self._request.connection.write(before + chunk)
+        await self._send(b"%x\r\n%b\r\n" % (len(data), data) if data else b"")  # an empty one would be the end
 
     async def end(self) -> None:
         """All of it is there. Raises as `write`."""
+        await self._send(b"0\r\n\r\n")
+
+    async def _send(self, piece: bytes) -> None:
         self._request.begun = True
         before, self._head = self._head, b""
-        await self._request.connection.write(before + b"0\r\n\r\n")
+        await self._request.connection.write(before + piece)
 
 
 Handler = Callable[[Request], Awaitable[Reply | None]]
@@ -110,7 +113,10 @@ Handler = Callable[[Request], Awaitable[Reply | None]]
 
 
 class Exchange(BaseProtocol, asyncio.BufferedProtocol):
-    """Requests and answers of one connection. ``ending``: nothing more is listened to."""
+    """Requests and answers of one connection. ``ending``: nothing more is listened to.
+
+    How its bytes come in, and when a request is there, is for `appliance.daemon.connection.Connection` to say.
+    """
 
     def __init__(self, handler: Handler, loop: asyncio.AbstractEventLoop) -> None:
         parser = HttpRequestParser(

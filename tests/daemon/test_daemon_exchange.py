@@ -319,6 +319,27 @@ def test_who_asks_nothing_for_long_is_closed_and_who_waits_for_an_answer_is_not(
     serve(tmp_path, slow, work)
 
 
+def test_a_shutdown_ends_with_the_last_chunk_of_an_answer(tmp_path: Path) -> None:
+    """What said at its beginning that another request may follow is listened to no more all the same."""
+
+    async def flow(request: Request) -> None:
+        out = Outflow(request, {})
+        await out.write(b"one\n")
+        await asyncio.sleep(0.3)
+        await out.end()
+
+    async def work(path: Path, server: Server) -> None:
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(GET)
+        await reader.readuntil(b"one\n")
+        async with asyncio.timeout(10):
+            await server.shutdown(3_600)
+        assert (await reader.read()).endswith(b"0\r\n\r\n")
+        writer.close()
+
+    serve(tmp_path, flow, work)
+
+
 def test_a_shutdown_waits_for_an_answer_and_not_for_ever(tmp_path: Path) -> None:
     async def slow(request: Request) -> Reply:
         await asyncio.sleep(0.3 if request.path == "/soon" else 60)
