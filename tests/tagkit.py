@@ -7,9 +7,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from appliance.audit.tagindex.entries import RECORD_BITS, bucket, key
+from appliance.audit.tagindex.chunk import Chunk
+from appliance.audit.tagindex.entries import BUCKETS, RECORD_BITS, bucket, key
 from appliance.audit.tagindex.index import IndexBehind, TagIndex
+from appliance.audit.tagindex.making import Here
 from appliance.audit.tagindex.merging import Shape
+from appliance.audit.tagindex.runs import Run
 
 SMALL = Shape(chunk=4, fan=3)
 SECONDS = 30.0
@@ -23,6 +26,18 @@ def tag(number: int) -> bytes:
 def alike(one: bytes) -> bytes:
     """Another tag with the same first 8 bytes."""
     return one[:8] + bytes(byte ^ 0xFF for byte in one[8:])
+
+
+def make_run(folder: Path, first: int, records: Sequence[bytes]) -> Run:
+    """A run of records with these tags."""
+    chunk = Chunk(first, 1 + sum(len(tags) for tags in records))
+    assert all([chunk.add(tags) for tags in records])
+    return Here(folder).write(chunk)
+
+
+def contents(run: Run) -> tuple[list[int], list[int]]:
+    """How many entries each bucket has, and all entries; every sum is checked on the way."""
+    return run.counts.tolist(), run.buckets(0, BUCKETS).tolist()
 
 
 class ListLog:

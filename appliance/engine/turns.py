@@ -23,6 +23,7 @@ from time import monotonic
 from typing import Protocol, TypeVar
 
 from appliance.engine.envelope import NOW, Frame, FrameReader
+from appliance.yielding import Yielding
 
 RECEIVE_BYTES = 1 << 18
 MOST_WAITING = 8  # frames read ahead; the daemon sends four
@@ -49,7 +50,8 @@ class Turns:
         self._reader = FrameReader()
         self._now: deque[Frame] = deque()
         self._bulk: deque[Frame] = deque()
-        self._bulk_until = self._keep_until = self._give_way_until = 0.0
+        self._bulk_until = self._give_way_until = 0.0
+        self._others = Yielding(BULK_SHARE)
         self._closed = False
         self._reply: Callable[[Frame], bytes] | None = None
         self._beat: Callable[[], None] = lambda: None
@@ -81,18 +83,12 @@ class Turns:
         """Bulk work calls this where it can be interrupted. Raises as `serve`."""
         if self._reply is None:
             return
-        self._give_way()
+        if monotonic() < self._give_way_until:
+            self._others.now()
         if monotonic() >= self._bulk_until:
             self._look()
             if self._now:
                 self._answer_now()
-
-    def _give_way(self) -> None:
-        begun = monotonic()
-        if self._keep_until <= begun < self._give_way_until:
-            os.sched_yield()
-            ended = monotonic()
-            self._keep_until = ended + BULK_SHARE * (ended - begun)
 
     def meanwhile(self, work: Callable[[], Got]) -> Got:
         """Do ``work``, which touches no token, in a thread of its own; frames for now are answered until it is done.

@@ -22,8 +22,9 @@ from appliance.audit.tagindex import keeper as tagkeeper
 from appliance.audit.tagindex.apart import Apart, MakerFailed
 from appliance.audit.tagindex.background import NICENESS
 from appliance.audit.tagindex.chunk import Chunk
+from appliance.audit.tagindex.entries import TAG_BYTES
 from appliance.audit.tagindex.index import IndexBehind, TagIndex
-from appliance.audit.tagindex.making import Here
+from appliance.audit.tagindex.making import STEP_ENTRIES, Here
 from appliance.audit.tagindex.merging import Shape
 from appliance.audit.tagindex.runs import Run, RunDamaged
 from appliance.audit.tagindex.worker import BeginMerge, Done, Failed, Step
@@ -173,8 +174,15 @@ def test_a_merge_that_was_under_way_when_it_died_is_begun_anew(apart: Apart, tmp
     assert len(list(tmp_path.glob("*.new"))) == 0
 
 
+def large(first: int) -> Chunk:
+    """One record with more than half the tags that one step of a merge sees to."""
+    chunk = Chunk(first)
+    assert chunk.add(random.Random(first).randbytes(TAG_BYTES * (STEP_ENTRIES // 2 + 1)))
+    return chunk
+
+
 def test_a_merge_that_is_given_up_leaves_nothing(apart: Apart, tmp_path: Path) -> None:
-    parts = [apart.write(some(first, 10)) for first in (1, 11)]
+    parts = [apart.write(large(first)) for first in (1, 2)]
     merge = apart.merge(parts, 1)
     assert merge.step() is None
     assert list(tmp_path.glob("*.new"))

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,8 @@ from tagkit import SMALL, ListLog, add, caught_up, filled, find, run_files, tag,
 from appliance.audit.tagindex import keeper as tagkeeper
 from appliance.audit.tagindex import making
 from appliance.audit.tagindex.index import IndexBehind, TagIndex
+from appliance.audit.tagindex.merging import Part
+from appliance.audit.tagindex.runs import Run, Span
 from appliance.audit.tagindex.tagset import MOST_WAITING
 
 
@@ -201,9 +203,12 @@ def test_closing_waits_no_longer_than_it_was_told(
 def test_a_merge_that_fails_leaves_the_parts(
     tmp_path: Path, index: TagIndex, log: ListLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(*_: object) -> Iterator[None]:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        yield
+    real = making.merging
+
+    def failing(folder: Path, span: Span, parts: Sequence[Part], first: int) -> Generator[int, None, Run]:
+        if isinstance(parts[0], Run):  # those of a chunk are not
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return (yield from real(folder, span, parts, first))
 
     with monkeypatch.context() as patched:
         patched.setattr(making, "merging", failing)

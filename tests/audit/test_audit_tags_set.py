@@ -9,8 +9,8 @@ import pytest
 from tagkit import tag
 
 from appliance.audit.tagindex.chunk import Chunk
-from appliance.audit.tagindex.entries import bucket_sums
-from appliance.audit.tagindex.runs import Run, RunDamaged, RunWriter, Span
+from appliance.audit.tagindex.making import Here
+from appliance.audit.tagindex.runs import Run, RunDamaged
 from appliance.audit.tagindex.tagset import MOST_WAITING, IndexBehind, TagSet
 
 
@@ -21,10 +21,7 @@ def no_syncs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write(folder: Path, chunk: Chunk) -> Run:
-    entries, counts = chunk.in_buckets()
-    writer = RunWriter(folder, Span(chunk.first, chunk.next - 1))
-    writer.write(entries)
-    return writer.finish(counts, bucket_sums(entries, counts))
+    return Here(folder).write(chunk)
 
 
 def write_all(folder: Path, tags: TagSet) -> None:

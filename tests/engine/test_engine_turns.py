@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import socket
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.engine import turns
 from appliance.engine.envelope import NOW, Frame, FrameError, Kind, pack
 from appliance.engine.turns import GIVE_WAY_SECONDS, MOST_WAITING, RECEIVE_BYTES
 from tests.engine.turnkit import Clock, Counter, counter, for_now
@@ -91,7 +91,7 @@ def test_bulk_work_gives_way_between_rounds_only_while_people_wait(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gave_way: list[float] = []
-    monkeypatch.setattr(turns.os, "sched_yield", lambda: gave_way.append(clock.now))
+    monkeypatch.setattr(os, "sched_yield", lambda: gave_way.append(clock.now))
     with counter() as desk:
 
         def work(frame: Frame) -> None:
@@ -125,7 +125,7 @@ def test_whoever_takes_long_when_it_gives_way_is_not_let_in_again_before_bulk_wo
         took[0] += 0.003
         clock.now += 0.003
 
-    monkeypatch.setattr(turns.os, "sched_yield", somebody_else_computes)
+    monkeypatch.setattr(os, "sched_yield", somebody_else_computes)
     with counter() as desk:
 
         def work(frame: Frame) -> None:
@@ -146,7 +146,7 @@ def test_whoever_takes_long_when_it_gives_way_is_not_let_in_again_before_bulk_wo
 
 def test_what_has_come_while_it_gave_way_is_answered_at_once(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     with counter() as desk:
-        monkeypatch.setattr(turns.os, "sched_yield", lambda: desk.send((TAG, 3)))
+        monkeypatch.setattr(os, "sched_yield", lambda: desk.send((TAG, 3)))
 
         def work(frame: Frame) -> None:
             if frame.request == 1:

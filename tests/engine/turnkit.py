@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from appliance import yielding
 from appliance.engine import turns
 from appliance.engine.envelope import NOW, Frame, FrameReader, Kind, pack
 from appliance.engine.turns import Turns
@@ -86,7 +87,8 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
         self._looks = itertools.count()
-        monkeypatch.setattr(turns, "monotonic", self._look)
+        for module in (turns, yielding):
+            monkeypatch.setattr(module, "monotonic", self._look)
 
     def _look(self) -> float:
         assert next(self._looks) < MOST_LOOKS, "it looks at the time again and again"

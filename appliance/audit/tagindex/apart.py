@@ -7,7 +7,6 @@ has died; a chunk comes to it as a copy in memory (memfd_create(2)), made by the
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -18,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from appliance import ownprocess
-from appliance.audit.tagindex.chunk import Chunk
+from appliance.audit.tagindex.chunk import Chunk, give_back
 from appliance.audit.tagindex.making import Merge
 from appliance.audit.tagindex.runs import Run, RunDamaged
 from appliance.audit.tagindex.worker import (
@@ -57,7 +56,7 @@ class Apart:
             done = self._done(self.ask(WriteChunk(chunk.first, chunk.next - 1, chunk.tags), *descriptors), ())
         finally:
             for descriptor in descriptors:
-                os.close(descriptor)
+                give_back(descriptor)
         if done.run is None:
             raise MakerFailed("the process that makes runs made none")
         return self._open(done.run)

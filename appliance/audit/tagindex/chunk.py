@@ -14,10 +14,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from appliance.audit.tagindex.entries import KEY_BYTES, TAG_BYTES, Array, Window, clip, in_buckets
+from appliance.audit.tagindex.background import PIECE_BYTES, pause
+from appliance.audit.tagindex.entries import KEY_BYTES, TAG_BYTES, Array, Sorted, Window, clip, in_buckets
 
 CHUNK_TAGS = 1 << 19  # 8 MiB of tags: in buckets of 2 KiB or so on average half a page each, once written
 CHUNK_RECORDS = 1 << 20
+_PIECE_TAGS = 1 << 15  # put in buckets in half a millisecond
+_FREED_BYTES = 1 << 18
 
 Ends = npt.NDArray[np.uint32]
 
@@ -90,14 +93,14 @@ class Chunk:
         """The keys of the first ``tags`` tags, and for each of the first ``records`` records where its tags end."""
         return keys_of(self._bytes, tags), np.frombuffer(self._ends, np.uint32, records)
 
-    def in_buckets(self) -> tuple[Array, Array]:
-        """All entries, bucket after bucket, and how many each bucket has."""
-        return all_in_buckets(self.first, *self.arrays(self.records, self.tags))
+    def parts(self) -> list[Sorted]:
+        """All entries, in the order of their records; each part in buckets."""
+        return parts_of(self.first, *self.arrays(self.records, self.tags))
 
     def lend(self) -> tuple[int, int]:
         """Copies for another process: descriptors of memory with all tags, and with where each record's end.
 
-        They are the caller's to close.
+        They are the caller's to `give_back`.
 
         Raises:
             OSError: the system gives no more memory or descriptors.
@@ -106,20 +109,31 @@ class Chunk:
         try:
             return tags, _memory(memoryview(self._ends)[: self.records].cast("B"))
         except BaseException:
-            os.close(tags)
+            give_back(tags)
             raise
 
 
-def all_in_buckets(first: int, keys: Array, ends: Ends) -> tuple[Array, Array]:
-    """The entries of a chunk, bucket after bucket, and how many each bucket has.
+def parts_of(first: int, keys: Array, ends: Ends) -> list[Sorted]:
+    """The entries of a chunk, in the order of their records; each part in buckets.
 
     Args:
         first: number of its first record.
         keys: of all its tags.
         ends: for each of its records, where its tags end.
     """
-    numbers = np.arange(first, first + len(ends), dtype=np.uint64)
-    return in_buckets(keys, np.repeat(numbers, np.diff(ends, prepend=np.uint32(0))))
+    parts: list[Sorted] = []
+    for begin in range(0, len(keys), _PIECE_TAGS):
+        piece = keys[begin : begin + _PIECE_TAGS]
+        parts.append(Sorted(*in_buckets(piece, _records(first, ends, begin, begin + len(piece)))))
+        pause()
+    return parts
+
+
+def _records(first: int, ends: Ends, begin: int, end: int) -> Array:
+    """The record of each of the tags ``begin`` up to, not including, ``end``."""
+    low, high = np.searchsorted(ends, [begin, end - 1], side="right").tolist()
+    numbers = np.arange(first + low, first + high + 1, dtype=np.uint64)
+    return np.repeat(numbers, np.diff(np.minimum(ends[low : high + 1], end), prepend=np.uint32(begin)))
 
 
 def keys_of(data: npt.NDArray[np.uint8], tags: int) -> Array:
@@ -138,8 +152,19 @@ def _memory(content: memoryview) -> int:
     try:
         os.ftruncate(descriptor, max(KEY_BYTES, len(content)))  # what is empty could not be mapped
         while content:
-            content = content[os.write(descriptor, content) :]
+            content = content[os.write(descriptor, content[:PIECE_BYTES]) :]
+            pause()
     except BaseException:
-        os.close(descriptor)
+        give_back(descriptor)
         raise
     return descriptor
+
+
+def give_back(descriptor: int) -> None:
+    """Close memory that was lent and that nobody reads any more; all of it at once would take a millisecond."""
+    try:
+        for size in range(os.fstat(descriptor).st_size - _FREED_BYTES, 0, -_FREED_BYTES):
+            os.ftruncate(descriptor, size)
+            pause()
+    finally:
+        os.close(descriptor)

@@ -15,6 +15,7 @@ Pure: arrays in, arrays out.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -73,6 +74,23 @@ def in_buckets(keys: Array, records: Array) -> tuple[Array, Array]:
     order = np.argsort(buckets, kind="stable")
     entries = np.take((keys << _RECORD_SHIFT) | records, order)
     return entries, np.bincount(buckets, minlength=BUCKETS).astype(np.uint64)
+
+
+class Sorted:
+    """Entries in memory, bucket after bucket; ``counts``: how many each bucket has."""
+
+    def __init__(self, entries: Array, counts: Array) -> None:
+        self._entries = entries
+        self.counts = counts
+        self.starts: list[int] = [0, *np.cumsum(counts).tolist()]
+
+    def buckets(self, begin: int, end: int) -> Array:
+        """All entries of the buckets ``begin`` up to, not including, ``end``."""
+        return self._entries[self.starts[begin] : self.starts[end]]
+
+    def pieces(self, number: int) -> Iterator[Array]:
+        """A bucket's entries, in one piece."""
+        yield self.buckets(number, number + 1)
 
 
 def bucket_sums(entries: Array, counts: Array) -> Array:

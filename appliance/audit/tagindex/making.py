@@ -9,11 +9,13 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from appliance.audit.tagindex.background import pause
 from appliance.audit.tagindex.chunk import Chunk
-from appliance.audit.tagindex.entries import Array, bucket_sums
-from appliance.audit.tagindex.merging import merging
-from appliance.audit.tagindex.runs import Run, RunWriter, Span
+from appliance.audit.tagindex.merging import Part, merging
+from appliance.audit.tagindex.runs import Run, Span
 from appliance.errors import KagimoriError
+
+STEP_ENTRIES = 1 << 19  # as many as a chunk has
 
 
 class Merge(Protocol):
@@ -53,41 +55,42 @@ class Here:
 
     def write(self, chunk: Chunk) -> Run:
         """See `Maker`."""
-        return write_run(self._folder, Span(chunk.first, chunk.next - 1), *chunk.in_buckets())
+        return write_run(self._folder, Span(chunk.first, chunk.next - 1), chunk.parts())
 
     def merge(self, parts: Sequence[Run], first: int) -> Merge:
         """See `Maker`."""
-        return _Merge(merging(self._folder, parts, first))
+        return _Merge(merging(self._folder, Span(parts[0].first, parts[-1].last), parts, first))
 
 
 class _Merge:
-    def __init__(self, steps: Generator[None, None, Run]) -> None:
+    def __init__(self, steps: Generator[int, None, Run]) -> None:
         self._steps = steps
 
     def step(self) -> Run | None:
-        try:
-            next(self._steps)
-        except StopIteration as end:
-            run: Run = end.value
-            return run
+        done = 0
+        while done < STEP_ENTRIES:
+            try:
+                done += next(self._steps)
+            except StopIteration as end:
+                run: Run = end.value
+                return run
+            pause()
         return None
 
     def end(self) -> None:
         self._steps.close()
 
 
-def write_run(folder: Path, span: Span, entries: Array, counts: Array) -> Run:
-    """A run of the records of ``span``: all entries, bucket after bucket, and how many each bucket has.
+def write_run(folder: Path, span: Span, parts: Sequence[Part]) -> Run:
+    """A run of the records of ``span``, whose entries are ``parts``.
 
     Raises:
         OSError: the system refuses; nothing is left.
     """
-    writer = RunWriter(folder, span)
-    try:
-        writer.write(entries)
-        return writer.finish(counts, bucket_sums(entries, counts))
-    finally:
-        writer.abandon()
+    merge = _Merge(merging(folder, span, parts, span.first))
+    while (run := merge.step()) is None:
+        pass
+    return run
 
 
 def reason_of(error: Exception) -> str:

@@ -3,21 +3,22 @@
 A run's *tier* tells its size, each tier 16 times the one before. Sixteen neighbours of one tier are merged into one
 of the next. So a tag is written once and then once a tier (100 million tags: twice in all), and there are never more
 than 15 runs a tier (26 for 100 million tags). Merging moves whole buckets side by side, older run first, and sorts
-nothing; it needs memory for one block of entries, whatever the size of the runs.
+nothing; it needs memory for one block of entries, whatever the size of the runs. A chunk becomes a run the same way: it
+is put in buckets part by part (`appliance.audit.tagindex.chunk`), and these are merged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from appliance.audit.tagindex.entries import BUCKETS, Array, bucket_sums, records_of
 from appliance.audit.tagindex.runs import Run, RunWriter, Span
 
-BLOCK = 1 << 19  # entries: 4 MiB, and about as much again for each array that is made of them
+BLOCK = 1 << 15  # entries: merged in less than a millisecond
 
 
 class Shape(NamedTuple):
@@ -54,39 +55,61 @@ def choose(sizes: Sequence[int], shape: Shape) -> slice | None:
     return None
 
 
-def merging(folder: Path, runs: Sequence[Run], first: int, block: int = BLOCK) -> Generator[None, None, Run]:
+class Part(Protocol):
+    """What is merged: entries, bucket after bucket. `Run`, or `appliance.audit.tagindex.entries.Sorted`."""
+
+    @property
+    def counts(self) -> Array:
+        """How many entries each bucket has."""
+
+    @property
+    def starts(self) -> list[int]:
+        """How many there are before each bucket; and in all."""
+
+    def buckets(self, begin: int, end: int) -> Array:
+        """All entries of the buckets ``begin`` up to, not including, ``end``."""
+
+    def pieces(self, number: int) -> Iterator[Array]:
+        """A bucket's entries, in pieces that memory has room for."""
+
+
+def merging(
+    folder: Path, span: Span, parts: Sequence[Part], first: int, block: int = BLOCK
+) -> Generator[int, None, Run]:
     """Make one run of neighbours, a block of entries at each step; entries of records before ``first`` are left out.
 
-    The old runs stay; whoever asked for it removes them. Ended early, nothing is left.
+    The parts stay; whoever asked for it removes them. Ended early, nothing is left. Each step gives how many entries
+    it has seen to.
 
     Raises:
         RunDamaged: a bucket of one of them is not what was written.
         OSError: the system refuses.
     """
-    writer = RunWriter(folder, Span(runs[0].first, runs[-1].last))
+    writer = RunWriter(folder, span)
     counts, sums = np.zeros(BUCKETS, np.uint64), np.zeros(BUCKETS, np.uint64)
     try:
-        for entries, lengths, where in _blocks(runs, block):
+        for entries, lengths, where in _blocks(parts, block):
             kept, kept_lengths = _kept(entries, lengths, first)
             counts[where] += kept_lengths
             sums[where] += bucket_sums(kept, kept_lengths)
             writer.write(kept)
-            yield
+            yield len(entries)
         return writer.finish(counts, sums)
     finally:
         writer.abandon()
 
 
-def _blocks(runs: Sequence[Run], block: int) -> Iterator[tuple[Array, Array, slice]]:
+def _blocks(parts: Sequence[Part], block: int) -> Iterator[tuple[Array, Array, slice]]:
     """The merged entries, a part at a time: entries, how many of them each bucket has, which buckets these are."""
-    for begin, end in _groups(np.add.reduce([run.counts for run in runs]), block):
-        size = sum(run.starts[end] - run.starts[begin] for run in runs)
+    counts = sum((part.counts for part in parts), np.zeros(BUCKETS, np.uint64))
+    for begin, end in _groups(counts, block):
+        size = sum(part.starts[end] - part.starts[begin] for part in parts)
         if size > block:  # one bucket with one person's tag over and over
-            for run in runs:
-                for piece in run.pieces(begin):
+            for part in parts:
+                for piece in part.pieces(begin):
                     yield piece, np.array([len(piece)], np.uint64), slice(begin, end)
         elif size:
-            yield *_side_by_side(runs, begin, end), slice(begin, end)
+            yield *_side_by_side(parts, begin, end), slice(begin, end)
 
 
 def _groups(counts: Array, block: int) -> Iterator[tuple[int, int]]:
@@ -100,11 +123,11 @@ def _groups(counts: Array, block: int) -> Iterator[tuple[int, int]]:
     yield begin, len(counts)
 
 
-def _side_by_side(runs: Sequence[Run], begin: int, end: int) -> tuple[Array, Array]:
-    """The runs' entries in these buckets, bucket after bucket, the older run first; and the buckets' lengths."""
-    entries = np.concatenate([run.buckets(begin, end) for run in runs])
-    counts = np.stack([run.counts[begin:end] for run in runs]).astype(np.int64)
-    origins = (np.cumsum(counts) - counts.ravel()).reshape(counts.shape)  # where each run's part of a bucket lies now
+def _side_by_side(parts: Sequence[Part], begin: int, end: int) -> tuple[Array, Array]:
+    """The parts' entries in these buckets, bucket after bucket, the older part first; and the buckets' lengths."""
+    entries = np.concatenate([part.buckets(begin, end) for part in parts])
+    counts = np.stack([part.counts[begin:end] for part in parts]).astype(np.int64)
+    origins = (np.cumsum(counts) - counts.ravel()).reshape(counts.shape)  # where each part's share of a bucket lies now
     lengths = counts.T.ravel()
     shifts = origins.T.ravel() - (np.cumsum(lengths) - lengths)
     order = np.repeat(shifts, lengths) + np.arange(len(entries))

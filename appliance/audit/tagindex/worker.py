@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from appliance.audit.tagindex.chunk import all_in_buckets, keys_of, mapped
+from appliance.audit.tagindex.chunk import keys_of, mapped, parts_of
 from appliance.audit.tagindex.making import Here, Merge, reason_of, write_run
 from appliance.audit.tagindex.runs import Run, RunDamaged, Span
 
@@ -123,7 +123,7 @@ class Worker:
         span = Span(job.first, job.last)
         keys = keys_of(mapped(tags), job.tags)
         each = mapped(ends).view(np.uint32)[: job.last - job.first + 1]
-        return write_run(self._folder, span, *all_in_buckets(job.first, keys, each))
+        return write_run(self._folder, span, parts_of(job.first, keys, each))
 
     def _open(self, name: str) -> Run:
         path = self._folder / name
