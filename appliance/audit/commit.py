@@ -1,11 +1,11 @@
 """Group commit: one write and one ``fdatasync`` make all records durable that wait at that moment.
 
-`GroupCommit.append` gives a future that is done only when the record is on the disk; the daemon
-answers nothing before. The disk work is done in a thread of its own, one group at a time, so the
-event loop never waits for a disk. When a write fails, everything in the group fails, further records
-are refused at once, and a probe (itself a record) tries until writing works again. On a full disk the
-log's reserve is given up, so that the loss is recorded at once, and the stop if there is one; the probe
-takes the reserve again first.
+`GroupCommit.append` gives a future that is done only when the record is on the disk; the daemon answers nothing before.
+The disk work is done in a thread of its own, so the event loop never waits for a disk. One group at a time: what waits
+when the thread begins it, and what has come when it is about to sync. When a write fails, everything in the group
+fails, further records are refused at once, and a probe (itself a record) tries until writing works again. On a full
+disk the log's reserve is given up, so that the loss is recorded at once, and the stop if there is one; the probe takes
+the reserve again first.
 """
 
 from __future__ import annotations
@@ -18,51 +18,20 @@ from queue import SimpleQueue
 from typing import NamedTuple
 
 from appliance.audit.entries import Item
-from appliance.audit.errors import AuditUnavailable
+from appliance.audit.intake import Intake, Told, Waiting
 from appliance.audit.log import AuditLog
 from appliance.audit.records import AuditLost, AuditRegained, Record, Stop
 from appliance.audit.reserve import FULL
 from appliance.errors import KagimoriError
 
 PROBE_SECONDS = 0.5
-LARGEST_GROUP = 4_096  # records
-MOST_BYTES = 16 << 20  # subject tags of a group, unless one record has more
-
-Told = Callable[[bool], None]
-
-
-class _Waiting(NamedTuple):
-    """A record that waits; ``told`` hears whether it is durable in the end."""
-
-    item: Item
-    future: asyncio.Future[int]
-    told: Told | None
-
-    def durable(self, number: int) -> None:
-        if self.told is not None:
-            self.told(True)
-        if not self.future.done():
-            self.future.set_result(number)
-
-    def refused(self) -> None:
-        if self.told is not None:
-            self.told(False)
-        if not self.future.done():
-            self.future.set_exception(_unavailable())
-            self.future.exception()  # whoever waited may be gone
-
-
-class _Group(NamedTuple):
-    """What the thread is to write; a ``probe`` is one record, and needs the reserve to be taken first."""
-
-    waiting: list[_Waiting]
-    probe: bool
 
 
 class _Outcome(NamedTuple):
-    """How that went: so many records are durable, from ``first`` on; ``failure`` is why not all are."""
+    """How that went: so many records of the group are durable, from ``first`` on; ``failure`` is why not all are."""
 
-    group: _Group
+    group: list[Waiting]
+    probe: bool
     first: int
     written: int
     failure: str | None
@@ -87,10 +56,10 @@ class GroupCommit:
         self.on_written = on_written
         self._log = log
         self._loop = asyncio.get_running_loop()
-        self._waiting: list[_Waiting] = []
+        self._intake = Intake()
         self._busy = self._probing = self._condemned = False
         self._lost = 0
-        self._groups: SimpleQueue[_Group | None] = SimpleQueue()
+        self._begin: SimpleQueue[Callable[[], _Outcome] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
         self._thread.start()
 
@@ -110,13 +79,13 @@ class GroupCommit:
         Raises (from the future):
             AuditUnavailable: it could not be written.
         """
-        waiting = _Waiting(Item(record, tags, tag_key), self._loop.create_future(), told)
+        waiting = Waiting(Item(record, tags, tag_key), self._loop.create_future(), told)
         if not self.available and not isinstance(record, Stop):
             self._refuse([waiting])
             return waiting.future
-        if not self._waiting and not self._busy:
+        if not self._intake and not self._busy:
             self._loop.call_soon(self._send)
-        self._waiting.append(waiting)
+        self._intake.put(waiting)
         return waiting.future
 
     def condemn(self, reason: str) -> None:
@@ -126,45 +95,45 @@ class GroupCommit:
             self._lose(reason)
 
     def _send(self) -> None:
+        """Have the thread begin, if there is something for it to do and it does nothing."""
         if self._busy:
             return
         if self._probing:
             self._probing = False
             future: asyncio.Future[int] = self._loop.create_future()
-            self._put(_Group([_Waiting(Item(AuditRegained(lost=self._lost)), future, None)], probe=True))
-        elif self._waiting:
-            count = self._next_count()
-            group, self._waiting = self._waiting[:count], self._waiting[count:]
-            self._put(_Group(group, probe=False))
+            probe = Waiting(Item(AuditRegained(lost=self._lost)), future, None)
+            self._start(lambda: self._write([probe], probe=True))
+        elif self._intake:
+            self._start(lambda: self._write(self._intake.take()))
 
-    def _next_count(self) -> int:
-        """How many of the waiting records make the next group: at least one, not too many, not too large."""
-        size = 0
-        for count, waiting in enumerate(self._waiting[:LARGEST_GROUP], 1):
-            size += len(waiting.item.tags)
-            if size > MOST_BYTES:
-                return max(1, count - 1)
-        return min(len(self._waiting), LARGEST_GROUP)
-
-    def _put(self, group: _Group) -> None:
+    def _start(self, writing: Callable[[], _Outcome]) -> None:
         self._busy = True
-        self._groups.put(group)
+        self._begin.put(writing)
 
     def _run(self) -> None:
-        """The thread: write each group, report to the event loop."""
-        while (group := self._groups.get()) is not None:
-            outcome = self._write(group)
+        """The thread: write what it is told to, report to the event loop."""
+        while (writing := self._begin.get()) is not None:
+            outcome = writing()
             with contextlib.suppress(RuntimeError):  # the loop may be closed already
                 self._loop.call_soon_threadsafe(self._written, outcome)
 
-    def _write(self, group: _Group) -> _Outcome:
+    def _write(self, group: list[Waiting], *, probe: bool = False) -> _Outcome:
+        """Write a group; all but a probe, which needs the reserve to be taken first, can be joined meanwhile."""
         first, failure, full = self._log.next_record, None, False
-        items = [waiting.item for waiting in group.waiting]
+        items = [waiting.item for waiting in group]
+
+        def late(most: int) -> list[Item]:
+            joined = [] if probe else self._intake.join(group, most)
+            group.extend(joined)
+            more = [waiting.item for waiting in joined]
+            items.extend(more)
+            return more
+
         synced = self._log.sync_seconds
         try:
-            if group.probe:
+            if probe:
                 self._log.reserve.take()
-            self._log.append(items)
+            self._log.append(items, late)
         except OSError as error:
             failure, full = error.strerror or type(error).__name__, error.errno in FULL
         except KagimoriError as error:
@@ -177,7 +146,7 @@ class GroupCommit:
         condemned = self._tell(first, items[:written])
         if full and self.available:
             condemned = self._last_words(str(failure)) or condemned
-        return _Outcome(group, first, written, failure, condemned)
+        return _Outcome(group, probe, first, written, failure, condemned)
 
     def _tell(self, first: int, items: list[Item]) -> str | None:
         """Tell what is durable; why that failed, None if it did not."""
@@ -202,42 +171,43 @@ class GroupCommit:
     def _written(self, outcome: _Outcome) -> None:
         self._busy = False
         group, written = outcome.group, outcome.written
-        for number, waiting in enumerate(group.waiting[:written], outcome.first):
+        for number, waiting in enumerate(group[:written], outcome.first):
             waiting.durable(number)
         if outcome.condemned is not None:
             self.condemn(outcome.condemned)
         if outcome.failure is not None:
-            self._fail(group, written, outcome.failure)
-        elif group.probe:
-            self._regain(group)
+            self._fail(outcome, outcome.failure)
+        elif outcome.probe:
+            self._regain(group[0])
         self._send()
 
-    def _regain(self, group: _Group) -> None:
-        record = group.waiting[0].item.record
+    def _regain(self, probe: Waiting) -> None:
+        record = probe.item.record
         self._lost -= record.lost if isinstance(record, AuditRegained) else 0
         if not self._condemned:
             self.available = True
             self.on_change(None)
 
-    def _fail(self, group: _Group, written: int, failure: str) -> None:
+    def _fail(self, outcome: _Outcome, failure: str) -> None:
         """Refuse what was not written. As long as writing does not work, one probe follows another."""
-        if group.probe or self.available:
+        lost = outcome.group[outcome.written :]
+        if outcome.probe or self.available:
             self._loop.call_later(PROBE_SECONDS, self._probe)
         if self.available:
-            self._waiting = group.waiting[written:] + self._waiting
+            self._intake.put_first(lost)
             self._lose(failure)
         else:
-            self._refuse(group.waiting[written:])
+            self._refuse(lost)
 
     def _lose(self, reason: str) -> None:
         """Refuse what waits, except a stop: there may be room for that one record."""
-        waiting, self._waiting = self._waiting, []
-        self._waiting = [one for one in waiting if isinstance(one.item.record, Stop)]
+        waiting = self._intake.take_all()
+        self._intake.put_first([one for one in waiting if isinstance(one.item.record, Stop)])
         self._refuse([one for one in waiting if not isinstance(one.item.record, Stop)])
         self.available = False
         self.on_change(reason)
 
-    def _refuse(self, waiting: list[_Waiting]) -> None:
+    def _refuse(self, waiting: list[Waiting]) -> None:
         self._lost += sum(not isinstance(one.item.record, AuditRegained) for one in waiting)
         for one in waiting:
             one.refused()
@@ -250,11 +220,7 @@ class GroupCommit:
     async def close(self, seconds: float) -> None:
         """Wait (at most that long) for what is queued, and end the thread."""
         deadline = self._loop.time() + seconds
-        while (self._busy or self._waiting) and self._loop.time() < deadline:
+        while (self._busy or self._intake) and self._loop.time() < deadline:
             await asyncio.sleep(0.005)
-        self._groups.put(None)
+        self._begin.put(None)
         await asyncio.to_thread(self._thread.join, max(0.0, deadline - self._loop.time()))
-
-
-def _unavailable() -> AuditUnavailable:
-    return AuditUnavailable("the audit record could not be written", "look at the daemon's log and the audit disk")

@@ -13,7 +13,7 @@ nothing can make the hashes of pruned records anew.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from itertools import accumulate
 from pathlib import Path
@@ -38,6 +38,32 @@ _MARKED = (records.LedgerLoaded, records.Ceremony, records.Pruned)
 
 
 __all__ = ["AuditLog", "Item"]
+
+Late = Callable[[int], Sequence[Item]]
+
+
+def _nobody(most: int) -> Sequence[Item]:
+    return ()
+
+
+class _Group:
+    """Records that become durable together, from number ``first`` on; ``lengths``: of their frames."""
+
+    def __init__(self, first: int) -> None:
+        self._first = first
+        self.records: list[records.Record] = []
+        self.entries: list[bytes] = []
+        self.lengths: list[int] = []
+
+    def add(self, items: Sequence[Item]) -> bytes:
+        """Some more: their frames. Raises as `appliance.audit.entries.encode`."""
+        time = now()
+        entries = [encode(item, number, time) for number, item in enumerate(items, self._first + len(self.entries))]
+        frames = packing.pack(entries, [item.tags for item in items])
+        self.records += [item.record for item in items]
+        self.entries += entries
+        self.lengths += map(len, frames)
+        return b"".join(frames)
 
 
 class AuditLog(ReadableLog):
@@ -110,41 +136,51 @@ class AuditLog(ReadableLog):
         """How long all appending has waited for the disk to sync."""
         return self._tail.sync_seconds
 
-    def append(self, items: Sequence[Item]) -> int:
+    def append(self, items: Sequence[Item], late: Late = _nobody) -> int:
         """Make records durable; the number of the first. Each gets its number, the time, and its tags' digest.
 
-        A group that goes over the end of a segment is made durable in two pieces.
+        A group that goes over the end of a segment is made durable in two pieces. When all is written, and before the
+        disk syncs, ``late`` is asked for what may join the group: at most so many.
 
         Raises:
             OSError: nothing is there of the records from `next_record` on (as it is then), which will be given to
                 the next ones.
             EntryTooLong: one of them is; as above.
         """
-        first, time, rest = self.next_record, now(), items
+        first, rest = self.next_record, list(items)
         while rest:
             room = self.segments.records - self.size % self.segments.records
-            self._append(rest[:room], time)
-            rest = rest[room:]
+            piece, rest = rest[:room], rest[room:]
+            self._append(piece, _nobody if rest else late, room - len(piece))
         return first
 
-    def _append(self, items: Sequence[Item], time: str) -> None:
+    def _append(self, items: list[Item], late: Late, room: int) -> None:
         number, index = self.segments.place(self.next_record)
-        entries = [encode(item, record, time) for record, item in enumerate(items, self.next_record)]
-        for item in items:
-            if isinstance(item.record, records.Pruned):
-                self._require_prunable(item.record)
-        frames = packing.pack(entries, [item.tags for item in items])
+        group = _Group(self.next_record)
+        frames = self._frames(group, items)
         self.levels.settle()
         if number != self._tail.number:
             self._advance()
-        starts = list(accumulate(map(len, frames), initial=self._tail.length))[:-1]
-        self._tail.write(b"".join(frames))
-        self.offsets.write(number, index, starts)
-        self.levels.extend([leaf_hash(entry) for entry in entries])
-        self.size += len(items)
+
+        def all_frames() -> Iterator[bytes]:
+            yield frames
+            if joined := late(room):
+                yield self._frames(group, joined)
+
+        start = self._tail.length
+        self._tail.write(all_frames())
+        self.offsets.write(number, index, list(accumulate(group.lengths, initial=start))[:-1])
+        self.levels.extend([leaf_hash(entry) for entry in group.entries])
+        self.size += len(group.entries)
+        for record in group.records:
+            if isinstance(record, _MARKED):
+                self._note(record)
+
+    def _frames(self, group: _Group, items: Sequence[Item]) -> bytes:
         for item in items:
-            if isinstance(item.record, _MARKED):
-                self._note(item.record)
+            if isinstance(item.record, records.Pruned):
+                self._require_prunable(item.record)
+        return group.add(items)
 
     def _require_prunable(self, record: records.Pruned) -> None:
         if record.first > self.size + 1 or (record.first - 1) % self.segments.records:

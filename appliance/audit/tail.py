@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+from collections.abc import Iterable
 
 from appliance.audit.errors import AuditUnusable
 from appliance.audit.segments import Segments
@@ -47,23 +48,27 @@ class Tail:
     def _open(self, number: int) -> int:
         return open_regular(self._segments.path(number), os.O_RDWR | os.O_APPEND | os.O_CREAT)
 
-    def write(self, data: bytes) -> None:
-        """Append ``data`` and wait until it is on the disk.
+    def write(self, pieces: Iterable[bytes]) -> None:
+        """Append ``pieces`` and wait until all of them are on the disk.
 
         Raises:
-            OSError: it is not; what was written of it has been cut off again, now or before the next writing.
+            OSError: they are not; what was written of them has been cut off again, now or before the next writing.
+            Exception: what ``pieces`` raises; as above.
         """
         self._check_place()
+        length = self.length
         try:
-            self._write(data)
+            for data in pieces:
+                self._write(data)
+                length += len(data)
             began = time.perf_counter()
             os.fdatasync(self._descriptor)
             self.sync_seconds += time.perf_counter() - began
-        except OSError:
+        except BaseException:
             self._leftover = True
             os.ftruncate(self._descriptor, self.length)
             raise
-        self.length += len(data)
+        self.length = length
 
     def _write(self, data: bytes) -> None:
         rest = memoryview(data)

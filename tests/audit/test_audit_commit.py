@@ -14,7 +14,7 @@ import pytest
 from auditkit import SEGMENT, SmallDisk, conversion, open_log, tag
 
 from appliance.audit import commit as module
-from appliance.audit import records
+from appliance.audit import intake, records
 from appliance.audit.commit import GroupCommit
 from appliance.audit.entries import Item
 from appliance.audit.errors import AuditUnavailable, AuditUnusable
@@ -130,8 +130,8 @@ def test_tags_go_with_their_records(tmp_path: Path) -> None:
 
 
 def test_a_group_is_no_larger_than_memory_likes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_BYTES", 1_000)
-    monkeypatch.setattr(module, "LARGEST_GROUP", 10)
+    monkeypatch.setattr(intake, "MOST_BYTES", 1_000)
+    monkeypatch.setattr(intake, "LARGEST_GROUP", 10)
     groups: list[list[int]] = []
 
     async def work(commit: GroupCommit) -> None:
