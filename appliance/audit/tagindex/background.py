@@ -21,7 +21,7 @@ from contextlib import suppress
 from appliance.yielding import Yielding
 
 PIECE_BYTES = 1 << 16  # copied or written in 30 µs or so
-SHARE = 0.5  # it goes on for so much of the time that others took when it paused
+SHARE = 0.25  # it goes on for so much of the time that others took when it paused: a fifth of a busy processor is its
 NICENESS = 5
 SLICE_NANOSECONDS = 100_000  # the shortest that the kernel gives
 _SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}  # no function of the C library before glibc 2.41
