@@ -255,9 +255,10 @@ class Door:
         begun = monotonic()
         asked.names = question.source, None, None
         self._conversions.take_from_bucket(1)
-        if isinstance(question, mark.Question):
-            return json_reply(await mark.answer(self._service, who, policy, question, due))
-        answer = await history.answer(self._service, who, policy, question, due)
+        with self._service.pauses:
+            if isinstance(question, mark.Question):
+                return json_reply(await mark.answer(self._service, who, policy, question, due))
+            answer = await history.answer(self._service, who, policy, question, due)
         self._service.measures.history.observe(monotonic() - begun)
         return json_reply(answer)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from time import monotonic
 
 import msgspec
@@ -17,6 +18,8 @@ from appliance.daemon.service import Service
 from appliance.daemon.sockets import Caller
 from appliance.daemon.wire import Reply, json_reply
 from appliance.engine.frames import MAX_LINES
+
+_NONE = nullcontext()  # a large request is bulk work as a stream is
 
 
 class Result(msgspec.Struct, omit_defaults=True):
@@ -62,7 +65,8 @@ class Conversions:
         if order is None and policy.needs_order(route, count):
             raise Problem("order_required")
         self.take_from_bucket(count)
-        with self._service.charges.take(self._role, policy.rule, question.purpose, count, order) as charge:
+        pauses = self._service.pauses if count <= MOST_LINES else _NONE
+        with self._service.charges.take(self._role, policy.rule, question.purpose, count, order) as charge, pauses:
             asked = monotonic()
             lines, tags = await self._ask(route, count, to_lines(question.numbers), data, due)
             results, failed = _results(lines)

@@ -30,6 +30,7 @@ from appliance.daemon.logview import LogView
 from appliance.daemon.measures import Measures
 from appliance.daemon.opening import read_ledger
 from appliance.daemon.orders import Orders
+from appliance.daemon.pauses import Pauses
 from appliance.daemon.policy import Snapshot
 from appliance.daemon.problems import Problem
 from appliance.daemon.seats import Party
@@ -90,6 +91,7 @@ class Service:
         self.measures = Measures(self.roles)
         audit.on_group = self.measures.group
         self.lanes = Lanes(self.measures.stages)
+        self.pauses = Pauses()
         places = [Places(token.number, token.label, token.processes) for token in config.tokens]
         self.supervisor = Supervisor(places, launch, self.lanes, self)
         self.lanes.kick = self.supervisor.kick

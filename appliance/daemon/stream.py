@@ -158,6 +158,7 @@ class Stream:
             await self._submit(lines, count)
 
     async def _submit(self, lines: bytes, count: int) -> None:
+        await self._service.pauses.over()
         self._read += count
         if self._read > self._limit:
             raise Problem("too_many_numbers", f"A stream of this role has at most {self._limit} lines.")
@@ -209,10 +210,11 @@ class Stream:
                 except Problem as problem:
                     await self._recorded.put(problem)
                     return
-                now = self._service.now()
-                self._took.convert.observe(now - piece.since)
+                self._took.convert.observe(self._service.now() - piece.since)
+                await self._service.pauses.over()
+                begun = self._service.now()
                 durable = self._service.append_conversion(self._record(answer), answer.tags, piece.charge)
-            await self._recorded.put(_Recorded(durable, answer, now))
+            await self._recorded.put(_Recorded(durable, answer, begun))
 
     async def _consume(self, request: Request) -> None:
         """Write each answer whose record is durable."""
@@ -225,6 +227,7 @@ class Stream:
             await self._service.durable(recorded.durable)
             durable, answer = self._service.now(), recorded.answer
             self._took.audit.observe(durable - recorded.since)
+            await self._service.pauses.over()
             async with asyncio.timeout(STALL_SECONDS):
                 await self._begin(request).write(answer.lines)
             self._took.write.observe(self._service.now() - durable)

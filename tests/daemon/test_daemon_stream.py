@@ -8,12 +8,12 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
 import pytest
 
+from tests.chunkedkit import Chunked, chunked
 from tests.daemonkit import TEXT, Daemon, Reply, codes, resident_kilobytes, stream_path
 
 Expected = tuple[bytes, bytes]
@@ -25,56 +25,6 @@ def people(served: Daemon) -> Expected:
     in_a = served.numbers("resident", "sspin.A", codes(10_000), role="numbering")
     in_b = served.numbers("resident", "sspin.B", codes(10_000), role="numbering")
     return "".join(number + "\n" for number in in_a).encode(), "".join(number + "\n" for number in in_b).encode()
-
-
-class Chunked:
-    """A streamed request whose body and answer are under the test's control."""
-
-    def __init__(self, daemon: Daemon, path: str, role: str = "hub") -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(20)
-        self._socket.connect(str(daemon.world.socket(role)))
-        self._received = b""
-        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
-        self._socket.sendall(head.encode())
-
-    def send(self, data: bytes) -> None:
-        self._socket.sendall(b"%x\r\n%b\r\n" % (len(data), data))
-
-    def end(self) -> None:
-        self._socket.sendall(b"0\r\n\r\n")
-
-    def read_until(self, part: bytes) -> bytes:
-        while part not in self._received:
-            piece = self._socket.recv(65536)
-            assert piece, self._received[-300:]
-            self._received += piece
-        return self._received
-
-    def read_rest(self) -> bytes:
-        """Everything until the daemon closes."""
-        while True:
-            try:
-                piece = self._socket.recv(65536)
-            except ConnectionResetError:
-                piece = b""
-            if not piece:
-                return self._received
-            self._received += piece
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-@contextmanager
-def chunked(
-    daemon: Daemon, path: str = stream_path("sspin.A", "sspin.B", "exchange"), role: str = "hub"
-) -> Iterator[Chunked]:
-    conversation = Chunked(daemon, path, role)
-    try:
-        yield conversation
-    finally:
-        conversation.close()
 
 
 def records_of_last_stream(daemon: Daemon) -> list[dict[str, Any]]:
