@@ -151,7 +151,7 @@ class AuditLog(ReadableLog):
         while rest:
             room = self.segments.records - self.size % self.segments.records
             piece, rest = rest[:room], rest[room:]
-            self._append(piece, _nobody if rest else late, room - len(piece))
+            self._append(piece, late, room - len(piece))
         return first
 
     def _append(self, items: list[Item], late: Late, room: int) -> None:
