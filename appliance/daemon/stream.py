@@ -225,12 +225,12 @@ class Stream:
             if isinstance(recorded, Exception):
                 raise recorded
             await self._service.durable(recorded.durable)
-            durable, answer = self._service.now(), recorded.answer
-            self._took.audit.observe(durable - recorded.since)
+            self._took.audit.observe(self._service.now() - recorded.since)
             await self._service.pauses.over()
+            begun, answer = self._service.now(), recorded.answer
             async with asyncio.timeout(STALL_SECONDS):
                 await self._begin(request).write(answer.lines)
-            self._took.write.observe(self._service.now() - durable)
+            self._took.write.observe(self._service.now() - begun)
             self._answered += answer.converted + answer.malformed + answer.unknown
 
     def _begin(self, request: Request) -> Outflow:
