@@ -19,7 +19,7 @@ from appliance.daemon.sockets import Caller
 from appliance.daemon.wire import Reply, json_reply
 from appliance.engine.frames import MAX_LINES
 
-_NONE = nullcontext()  # a large request is bulk work as a stream is
+_NO_PAUSES = nullcontext()  # a large request is bulk work as a stream is
 
 
 class Result(msgspec.Struct, omit_defaults=True):
@@ -65,7 +65,7 @@ class Conversions:
         if order is None and policy.needs_order(route, count):
             raise Problem("order_required")
         self.take_from_bucket(count)
-        pauses = self._service.pauses if count <= MOST_LINES else _NONE
+        pauses = self._service.pauses if count <= MOST_LINES else _NO_PAUSES
         with self._service.charges.take(self._role, policy.rule, question.purpose, count, order) as charge, pauses:
             asked = monotonic()
             lines, tags = await self._ask(route, count, to_lines(question.numbers), data, due)

@@ -5,8 +5,8 @@ event loop wait, several times in one request, whenever the index has work. From
 shorter turns (sched_setattr(2), ``sched_runtime`` of SCHED_OTHER); its share of the processor stays the same, so it
 never starves while it holds the interpreter's lock. Older kernels ignore or refuse it.
 
-That alone does not make it give way (`appliance.yielding` says why). So whatever takes long is done in pieces of half a
-millisecond at most, numpy's work and system calls alike, with a `pause` after each.
+That alone does not make it give way (`appliance.yielding` says why). So whatever takes long is done in pieces of about
+half a millisecond, numpy's work and system calls alike, with a `pause` after each.
 """
 
 from __future__ import annotations
